@@ -1,0 +1,110 @@
+/*
+ * compat.h
+ *		Every difference between PostgreSQL 15, 16, 17 and 18, under a name that
+ *		says the difference.  No other file looks at PG_VERSION_NUM.
+ */
+#ifndef LYF_COMPAT_H
+#define LYF_COMPAT_H
+
+/* VARDATA and its like; part of postgres.h before PostgreSQL 16 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * Declare and register a function that SQL can call.  PostgreSQL 15's own macro
+ * does not export it when the module is built with -fvisibility=hidden.
+ */
+#define LYF_FUNCTION_INFO_V1(name) \
+	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+/*
+ * A wait event of our own; before PostgreSQL 17 extensions share one.  The name
+ * is registered for good: keep the result.
+ */
+#if PG_VERSION_NUM >= 170000
+#define LYF_WAIT_EVENT(name)	WaitEventExtensionNew(name)
+#else
+#define LYF_WAIT_EVENT(name)	PG_WAIT_EXTENSION
+#endif
+
+/* a set of events that no resource owner frees; PostgreSQL 17 replaced the context by an owner */
+#if PG_VERSION_NUM >= 170000
+#define LYF_CREATE_WAIT_EVENT_SET(nevents)	CreateWaitEventSet(NULL, nevents)
+#else
+#define LYF_CREATE_WAIT_EVENT_SET(nevents)	CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/* the role that a foreign scan's permissions are checked as, 0: the current one */
+#if PG_VERSION_NUM >= 160000
+#define lyf_scan_check_as_user(node, estate)	((node)->checkAsUser)
+#define lyf_rel_check_as_user(root, rel)		((rel)->userid)
+#else
+#define lyf_scan_check_as_user(node, estate) \
+	(exec_rt_fetch((node)->scan.scanrelid, (estate))->checkAsUser)
+#define lyf_rel_check_as_user(root, rel) \
+	(planner_rt_fetch((rel)->relid, (root))->checkAsUser)
+#endif
+
+/* a path of a foreign table that needs nothing of its own */
+#if PG_VERSION_NUM >= 180000
+#define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
+#else
+#define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
+#endif
+
+/* may this role use this foreign server? */
+#if PG_VERSION_NUM >= 160000
+#define lyf_server_aclcheck(server, role) \
+	object_aclcheck(ForeignServerRelationId, (server), (role), ACL_USAGE)
+#else
+#define lyf_server_aclcheck(server, role) \
+	pg_foreign_server_aclcheck((server), (role), ACL_USAGE)
+#endif
+
+/* where ExplainState and ExplainProperty* are declared */
+#if PG_VERSION_NUM >= 180000
+#define LYF_EXPLAIN_STATE_H		"commands/explain_state.h"
+#define LYF_EXPLAIN_FORMAT_H	"commands/explain_format.h"
+#else
+#define LYF_EXPLAIN_STATE_H		"commands/explain.h"
+#define LYF_EXPLAIN_FORMAT_H	"commands/explain.h"
+#endif
+
+/* DecodeDateTime, 0 if it could read the fields; PostgreSQL 16 gave it a place for more about an error */
+#if PG_VERSION_NUM >= 160000
+#define lyf_decode_datetime(field, types, count, kind, tm, fsec, zone) \
+	DecodeDateTime((field), (types), (count), (kind), (tm), (fsec), (zone), &(DateTimeErrorExtra) {0})
+#else
+#define lyf_decode_datetime(field, types, count, kind, tm, fsec, zone) \
+	DecodeDateTime((field), (types), (count), (kind), (tm), (fsec), (zone))
+#endif
+
+/* Owner of a relation, or a member of it: pg_class_ownercheck went in 16. */
+#if PG_VERSION_NUM >= 160000
+#define lyf_owns_relation(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define lyf_owns_relation(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
+/* CHECK constraints can be NOT ENFORCED since 18. */
+#if PG_VERSION_NUM >= 180000
+#define lyf_check_is_enforced(check)	((check)->ccenforced)
+#else
+#define lyf_check_is_enforced(check)	true
+#endif
+
+/* ExecutorRun lost its argument execute_once in 18. */
+#if PG_VERSION_NUM >= 180000
+#define lyf_executor_run(desc)	ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define lyf_executor_run(desc)	ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+#endif							/* LYF_COMPAT_H */

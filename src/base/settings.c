@@ -1,0 +1,68 @@
+/*
+ * settings.c
+ *		The lyftron.* settings: one line of a table each.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "base/settings.h"
+
+int			lyf_connect_timeout;
+int			lyf_request_timeout;
+int			lyf_max_response_size;
+int			lyf_max_retry_wait;
+int			lyf_checkpoint_interval;
+int			lyf_checkpoint_size;
+bool		lyf_pushdown;
+char	   *lyf_test_now;
+
+typedef struct IntSetting
+{
+	const char *name;
+	const char *description;
+	int		   *variable;
+	int			value;
+	int			min;
+	int			max;
+	int			unit;
+} IntSetting;
+
+static const IntSetting int_settings[] = {
+	{"lyftron.connect_timeout", "Longest time to wait for a connection to a source, 0 for no limit.",
+	&lyf_connect_timeout, 30000, 0, INT_MAX, GUC_UNIT_MS},
+	{"lyftron.request_timeout", "Longest time that one request may take in all, 0 for no limit.",
+	&lyf_request_timeout, 300000, 0, INT_MAX, GUC_UNIT_MS},
+	{"lyftron.max_response_size", "Largest body of one response, decompressed, that is accepted.",
+	&lyf_max_response_size, 256 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
+	{"lyftron.max_retry_wait", "Longest wait before a retry; a source that asks for more fails the run.",
+	&lyf_max_retry_wait, 600, 0, INT_MAX / 1000, GUC_UNIT_S},
+	{"lyftron.checkpoint_interval", "A pipeline commits at the first page boundary after this time.",
+	&lyf_checkpoint_interval, 10000, 1, INT_MAX, GUC_UNIT_MS},
+	{"lyftron.checkpoint_size", "A pipeline commits at the first page boundary after this much data.",
+	&lyf_checkpoint_size, 64 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
+};
+
+void
+lyf_settings_init(void)
+{
+	for (int i = 0; i < lengthof(int_settings); i++)
+	{
+		const IntSetting *s = &int_settings[i];
+
+		DefineCustomIntVariable(s->name, s->description, NULL, s->variable,
+								s->value, s->min, s->max,
+								PGC_USERSET, s->unit, NULL, NULL, NULL);
+	}
+	DefineCustomBoolVariable("lyftron.pushdown",
+							 "Makes conditions part of the requests to a source where that is exact.",
+							 NULL, &lyf_pushdown, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("lyftron.test_now",
+							   "A fixed time that expressions and cursors see as now, for tests.",
+							   NULL, &lyf_test_now, "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("lyftron");
+}

@@ -1,0 +1,19 @@
+/*
+ * settings.h
+ *		The lyftron.* settings.
+ */
+#ifndef LYF_SETTINGS_H
+#define LYF_SETTINGS_H
+
+extern int	lyf_connect_timeout;	/* ms, 0 = none */
+extern int	lyf_request_timeout;	/* ms a request may take in all, 0 = none */
+extern int	lyf_max_response_size;	/* kB of one decoded response body */
+extern int	lyf_max_retry_wait;		/* s that one wait before a retry may last */
+extern int	lyf_checkpoint_interval;	/* ms */
+extern int	lyf_checkpoint_size;	/* kB */
+extern bool lyf_pushdown;			/* may WHERE become part of requests? */
+extern char *lyf_test_now;			/* fixed time for tests, or NULL/"" */
+
+extern void lyf_settings_init(void);
+
+#endif							/* LYF_SETTINGS_H */

@@ -1,0 +1,159 @@
+/*
+ * account.c
+ *		A configured account of a connector: the foreign server's configuration,
+ *		over it the secrets of a user's mapping, and what of it must never be shown.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/option.h"
+#include "connector/connector.h"
+
+/* texts shorter than this are everywhere: hiding them would hide messages, not secrets */
+#define SHORTEST_SECRET	4
+
+static List *
+mapping_options(Oid user, Oid server, bool *found)
+{
+	HeapTuple	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server));
+	List	   *options = NIL;
+	Datum		datum;
+	bool		isnull;
+
+	*found = HeapTupleIsValid(tuple);
+	if (!*found)
+		return NIL;
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		options = untransformRelOptions(datum);
+	ReleaseSysCache(tuple);
+	return options;
+}
+
+/*
+ * A JSON map from an option, empty if the option is not there.  The message has
+ * nothing of the text: it may be secret.
+ */
+static LyfValue *
+parse_option(const char *text, const char *option, const char *server)
+{
+	LyfFailure *failure;
+	LyfValue   *value;
+
+	if (text == NULL)
+		return lyf_value_make(LYF_MAP);
+	text = pg_server_to_any(text, strlen(text), PG_UTF8);
+	failure = lyf_json_parse_copy(text, strlen(text), &value);
+	if (failure != NULL || value->kind != LYF_MAP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"%s\" for server \"%s\" is not a JSON object", option, server),
+				 errhint("It looks like {\"name\": \"value\"}.")));
+	return value;
+}
+
+/* maps are merged, anything else is replaced; what is returned shares the members of both */
+static LyfValue *
+merge_deep(const LyfValue *base, const LyfValue *over)
+{
+	LyfValue   *merged = lyf_value_merge(base, NULL);
+
+	lyf_foreach(member, over)
+	{
+		const LyfValue *below = lyf_value_get(merged, member->key);
+		LyfValue   *value;
+
+		if (lyf_value_is(below, LYF_MAP) && member->kind == LYF_MAP)
+			value = merge_deep(below, member);
+		else
+			value = lyf_value_alias(member);
+		lyf_value_set(merged, member->key, value);
+	}
+	return merged;
+}
+
+static void
+keep_secrets(LyfAccount *account, List *secrets)
+{
+	ListCell   *lc;
+
+	account->secrets = palloc(sizeof(char *) * (list_length(secrets) + 1));
+	foreach(lc, secrets)
+	{
+		if (strlen(lfirst(lc)) >= SHORTEST_SECRET)
+			account->secrets[account->secret_count++] = lfirst(lc);
+	}
+}
+
+static List *
+find_mapping(LyfAccount *account)
+{
+	List	   *options = mapping_options(account->user, account->server, &account->has_mapping);
+
+	account->mapping_user = account->user;
+	if (account->has_mapping)
+		return options;
+	account->mapping_user = InvalidOid;
+	return mapping_options(InvalidOid, account->server, &account->has_mapping);
+}
+
+Oid
+lyf_server_get(const char *name)
+{
+	Oid			server = get_foreign_server_oid(name, false);
+	AclResult	result = lyf_server_aclcheck(server, GetUserId());
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
+	return server;
+}
+
+LyfAccount *
+lyf_account_open(Oid server, Oid user)
+{
+	ForeignServer *foreign = GetForeignServer(server);
+	LyfAccount *account = palloc0(sizeof(LyfAccount));
+	const char *connector = lyf_option_get(foreign->options, "connector");
+	LyfValue   *config;
+	LyfValue   *given;
+
+	account->server = server;
+	account->user = user;
+	account->server_name = foreign->servername;
+	if (connector == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("server \"%s\" is no account of a connector", foreign->servername),
+				 errhint("Servers of the foreign data wrapper lyftron_rest have an option \"connector\".")));
+	account->connector = lyf_connector_get(connector);
+
+	config = parse_option(lyf_option_get(foreign->options, "config"), "config", foreign->servername);
+	given = parse_option(lyf_option_get(find_mapping(account), "secrets"), "secrets", foreign->servername);
+	account->config = merge_deep(config, given);
+	keep_secrets(account, lyf_spec_secrets(account->connector, account->config, lyf_spec_texts(given, NIL)));
+	return account;
+}
+
+/*
+ * Without a mapping secrets may be missing: a schema can be imported without
+ * them, and some sources need none.
+ */
+LyfAccount *
+lyf_account_get(Oid server, Oid user)
+{
+	LyfAccount *account = lyf_account_open(server, user);
+
+	LYF_CHECK(lyf_spec_check(account->connector, account->config, account->has_mapping));
+	return account;
+}

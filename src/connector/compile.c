@@ -1,0 +1,257 @@
+/*
+ * compile.c
+ *		A stream's component to the parts that run: requester, paginator, router,
+ *		cursor, decoder and selector, each compiled by the room that knows it.
+ *
+ * What is not supported is found here, before anything is read: each compile
+ * function refuses a component that it does not know.
+ */
+#include "postgres.h"
+
+#include "connector/connector.h"
+
+/* What all streams of a manifest have in common, on the way down to the parents */
+typedef struct CompileContext
+{
+	LyfBudget  *budget;			/* or NULL */
+} CompileContext;
+
+/* Fields that change what is read and that nothing here knows: refused if they are there */
+static const char *const unknown_stream_fields[] = {"file_uploader"};
+static const char *const unknown_retriever_fields[] = {
+	"page_size_reduction", "pagination_reset", "request_window_splitting"
+};
+
+static LyfFailure *
+refuse_fields(const LyfComponent *c, const char *const *fields, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		LyfComponent child = lyf_component_child(c, fields[i]);
+
+		if (child.json != NULL)
+			return lyf_component_unsupported(&child);
+	}
+	return NULL;
+}
+
+static LyfFailure *
+expect_type(const LyfComponent *c, const char *type)
+{
+	if (c->json == NULL)
+		return lyf_component_invalid(c, "it is missing");
+	return strcmp(c->type, type) == 0 ? NULL : lyf_component_unsupported(c);
+}
+
+/*
+ * A key is a name, a list of names, or a list of paths; here always the last.
+ */
+static LyfFailure *
+compile_primary_key(const LyfComponent *c, LyfValue **out)
+{
+	LyfValue   *given;
+
+	LYF_TRY(lyf_component_value(c, "primary_key", &given));
+	*out = lyf_value_make(LYF_LIST);
+	if (given == NULL)
+		return NULL;
+	if (given->kind != LYF_LIST)
+	{
+		LyfValue   *list = lyf_value_make(LYF_LIST);
+
+		lyf_value_append(list, lyf_value_alias(given));
+		given = list;
+	}
+	lyf_foreach(part, given)
+	{
+		LyfValue   *path = part;
+
+		if (part->kind == LYF_STRING && part->len == 0)
+			continue;
+		if (part->kind == LYF_STRING)
+		{
+			path = lyf_value_make(LYF_LIST);
+			lyf_value_append(path, lyf_value_alias(part));
+		}
+		if (path->kind != LYF_LIST || path->len == 0)
+			return lyf_component_invalid(c, "primary_key must be a name, a list of names or a list of paths");
+		lyf_foreach(step, path)
+		{
+			if (step->kind != LYF_STRING)
+				return lyf_component_invalid(c, "primary_key has a part that is no name");
+		}
+		lyf_value_append(*out, lyf_value_alias(path));
+	}
+	return NULL;
+}
+
+/* the manifest holds it */
+static LyfFailure *
+inline_schema(const LyfComponent *loader, LyfValue **schema)
+{
+	LYF_TRY(lyf_component_value(loader, "schema", schema));
+	if (*schema != NULL && (*schema)->kind != LYF_MAP)
+		return lyf_component_invalid(loader, "schema must be a map");
+	return NULL;
+}
+
+/* in a file of the connector's package, which is not here: as if there were none */
+static LyfFailure *
+no_schema(const LyfComponent *loader, LyfValue **schema)
+{
+	*schema = NULL;
+	return NULL;
+}
+
+static const struct
+{
+	const char *type;
+	LyfFailure *(*load) (const LyfComponent *loader, LyfValue **schema);
+}			schema_loaders[] =
+{
+	{"InlineSchemaLoader", inline_schema},
+	{"JsonFileSchemaLoader", no_schema},
+};
+
+static LyfFailure *
+load_schema(const LyfComponent *loader, LyfValue **schema)
+{
+	for (int i = 0; i < lengthof(schema_loaders); i++)
+	{
+		if (strcmp(loader->type, schema_loaders[i].type) == 0)
+			return schema_loaders[i].load(loader, schema);
+	}
+	return lyf_component_unsupported(loader);
+}
+
+/* a list of loaders: the properties of all of them, the first one's win */
+static LyfFailure *
+merge_schemas(const LyfComponent *c, size_t count, LyfValue **out)
+{
+	LyfValue   *properties = lyf_value_make(LYF_MAP);
+
+	for (size_t i = 0; i < count; i++)
+	{
+		LyfComponent loader = lyf_component_item(c, "schema_loader", i);
+		LyfValue   *schema;
+		LyfValue   *more;
+
+		LYF_TRY(load_schema(&loader, &schema));
+		more = lyf_value_get(schema, "properties");
+		if (lyf_value_is(more, LYF_MAP))
+			properties = lyf_value_merge(more, properties);
+	}
+	*out = lyf_value_make(LYF_MAP);
+	lyf_value_set(*out, "type", lyf_value_string("object"));
+	lyf_value_set(*out, "properties", properties);
+	return NULL;
+}
+
+static LyfFailure *
+compile_schema(const LyfComponent *c, LyfValue **out)
+{
+	size_t		count = lyf_component_count(c, "schema_loader");
+	LyfComponent loader = lyf_component_child(c, "schema_loader");
+	LyfValue   *properties;
+
+	*out = NULL;
+	if (count > 0)
+		LYF_TRY(merge_schemas(c, count, out));
+	else if (loader.json != NULL)
+		LYF_TRY(load_schema(&loader, out));
+
+	/* a schema that says nothing is none */
+	properties = lyf_value_get(*out, "properties");
+	if (!lyf_value_is(properties, LYF_MAP) || properties->len == 0)
+		*out = NULL;
+	return NULL;
+}
+
+/*
+ * Migrations turn states that older versions of a connector wrote into today's.
+ * The one that the format itself has matters to such a state only, which is then
+ * taken for none: all is read once more.  One in Python may do anything.
+ */
+static LyfFailure *
+check_state_migrations(const LyfComponent *c)
+{
+	size_t		count = lyf_component_count(c, "state_migrations");
+
+	for (size_t i = 0; i < count; i++)
+	{
+		LyfComponent migration = lyf_component_item(c, "state_migrations", i);
+
+		LYF_TRY(expect_type(&migration, "LegacyToPerPartitionStateMigration"));
+	}
+	return NULL;
+}
+
+static LyfFailure *compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out);
+
+static LyfFailure *
+compile_parent(void *arg, const LyfComponent *c, LyfParent **out)
+{
+	LyfParent  *parent = palloc0(sizeof(LyfParent));
+	LyfStream  *stream;
+
+	LYF_TRY(compile_stream((CompileContext *) arg, c, true, &stream));
+	parent->stream = stream;
+	lyf_parent_bind(parent);
+	*out = parent;
+	return NULL;
+}
+
+static LyfFailure *
+compile_retriever(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+{
+	LyfComponent requester = lyf_component_child(retriever, "requester");
+	LyfComponent paginator = lyf_component_child(retriever, "paginator");
+	LyfComponent router = lyf_component_child(retriever, "partition_router");
+	LyfComponent decoder = lyf_component_child(retriever, "decoder");
+
+	LYF_TRY(expect_type(retriever, "SimpleRetriever"));
+	LYF_TRY(refuse_fields(retriever, unknown_retriever_fields, lengthof(unknown_retriever_fields)));
+	LYF_TRY(lyf_component_bool(retriever, "ignore_stream_slicer_parameters_on_paginated_requests",
+							   false, &stream->slice_options_once));
+	if (requester.json == NULL)
+		return lyf_component_invalid(retriever, "field \"requester\" is missing");
+	LYF_TRY(lyf_requester_compile(&requester, is_parent, &stream->requester));
+	lyf_requester_set_budget(stream->requester, context->budget);
+	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
+	if (json_is_array(router.json) && json_array_size(router.json) == 0)
+		router.json = NULL;		/* no routers are as good as none */
+	LYF_TRY(lyf_router_compile(&router, compile_parent, context, &stream->router));
+	return lyf_decoder_compile(&decoder, &stream->decoder);
+}
+
+static LyfFailure *
+compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+{
+	LyfStream  *stream = palloc0(sizeof(LyfStream));
+	LyfComponent retriever = lyf_component_child(c, "retriever");
+	LyfComponent cursor = lyf_component_child(c, "incremental_sync");
+
+	LYF_TRY(expect_type(c, "DeclarativeStream"));
+	LYF_TRY(refuse_fields(c, unknown_stream_fields, lengthof(unknown_stream_fields)));
+	LYF_TRY(check_state_migrations(c));
+	LYF_TRY(lyf_component_text(c, "name", "", &stream->name));
+	stream->name = pstrdup(stream->name);
+	LYF_TRY(compile_primary_key(c, &stream->primary_key));
+	LYF_TRY(compile_schema(c, &stream->schema));
+	LYF_TRY(compile_retriever(context, &retriever, is_parent, stream));
+	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
+	LYF_TRY(lyf_selector_compile(c, stream->schema,
+								 stream->cursor != NULL && lyf_cursor_is_client_side(stream->cursor),
+								 &stream->selector));
+	*out = stream;
+	return NULL;
+}
+
+/* budget: what the manifest's api_budget allows, or NULL; it must outlive the stream */
+LyfFailure *
+lyf_stream_compile(const LyfComponent *c, LyfBudget *budget, LyfStream **out)
+{
+	CompileContext context = {budget};
+
+	return compile_stream(&context, c, false, out);
+}

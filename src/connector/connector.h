@@ -1,0 +1,163 @@
+/*
+ * connector.h
+ *		Manifest to compiled plan, and the plan run: the loop that closes extract,
+ *		decode and paging.
+ */
+#ifndef LYF_CONNECTOR_H
+#define LYF_CONNECTOR_H
+
+#include "decode/decode.h"
+
+/* in manifest.c */
+
+/*
+ * YAML to a resolved manifest: references gone, types inferred, $parameters
+ * propagated.  Owned by CurrentMemoryContext.
+ */
+extern LyfFailure *lyf_manifest_resolve(const char *yaml, size_t len, json_t **resolved);
+
+/* in compile.c */
+
+/* One stream, ready to be read (a DeclarativeStream compiled). */
+typedef struct LyfStream
+{
+	const char *name;
+	LyfValue   *primary_key;	/* list of lists of path parts; empty: none */
+	LyfValue   *schema;			/* JSON schema (an object schema), or NULL */
+	LyfRequester *requester;
+	LyfPaginator *paginator;
+	LyfRouter  *router;			/* or NULL */
+	LyfCursor  *cursor;			/* or NULL */
+	LyfDecoder *decoder;
+	LyfSelector *selector;
+	bool		slice_options_once;	/* ignore_stream_slicer_parameters_on_paginated_requests */
+} LyfStream;
+
+/*
+ * Compile one DeclarativeStream with its parents, in CurrentMemoryContext.  budget: of the
+ * manifest's API, or NULL; it and the component's document must outlive the stream.
+ */
+extern LyfFailure *lyf_stream_compile(const LyfComponent *c, LyfBudget *budget, LyfStream **out);
+
+/* in registry.c: the connectors of this database, resolved manifests cached a backend */
+
+typedef struct LyfConnector
+{
+	char	   *name;
+	int64		version;		/* changes with each replacement */
+	json_t	   *manifest;		/* resolved */
+	LyfBudget  *budget;			/* how many calls the API allows, or NULL; counted over all reads */
+	LyfFailure *unusable;		/* what keeps all of its streams from being read, or NULL */
+	MemoryContext cxt;
+} LyfConnector;
+
+/* a connector made of a manifest's text, in a context of its own under `parent` */
+extern LyfFailure *lyf_connector_make(const char *name, const char *yaml, MemoryContext parent, LyfConnector **out);
+
+/* by name; raises if there is none.  Valid until the end of the transaction at least. */
+extern LyfConnector *lyf_connector_get(const char *name);
+
+/* names of its streams, in order: a List of char * */
+extern List *lyf_connector_stream_names(const LyfConnector *connector);
+
+/* compile a stream by name in CurrentMemoryContext: unknown and unsupported are failures that say so */
+extern LyfFailure *lyf_connector_stream(const LyfConnector *connector, const char *name, LyfStream **stream);
+
+/* in account.c */
+
+/* A configured account: foreign server and the current user's mapping. */
+typedef struct LyfAccount
+{
+	Oid			server;
+	Oid			user;
+	const char *server_name;
+	LyfConnector *connector;
+	LyfValue   *config;			/* server's config, over it the mapping's secrets, spec defaults are not added */
+	const char **secrets;		/* texts never to be shown */
+	int			secret_count;
+	Oid			mapping_user;	/* whose mapping it is: user, or InvalidOid for PUBLIC's or none */
+	bool		has_mapping;
+} LyfAccount;
+
+/* a foreign server by its name; raises if it is not there or the current user may not use it */
+extern Oid	lyf_server_get(const char *name);
+
+/* raises where server, connector or configuration are wrong; memory: CurrentMemoryContext.  user: whose mapping */
+extern LyfAccount *lyf_account_get(Oid server, Oid user);
+
+/* the same, its configuration not yet checked against the specification */
+extern LyfAccount *lyf_account_open(Oid server, Oid user);
+
+/* in spec.c */
+
+/* the manifest's connection specification as a value in CurrentMemoryContext, or NULL */
+extern LyfValue *lyf_spec_get(const LyfConnector *connector);
+
+/*
+ * Check a config against the connection specification.  Without secrets_given
+ * a secret, or what holds one, may be missing still.  No message has a value in it.
+ */
+extern LyfFailure *lyf_spec_check(const LyfConnector *connector, const LyfValue *config, bool secrets_given);
+
+/* every text and number in a value, added to a List of char * */
+extern List *lyf_spec_texts(const LyfValue *value, List *texts);
+
+/* the texts in a config that the specification calls secret, added to a List of char * */
+extern List *lyf_spec_secrets(const LyfConnector *connector, const LyfValue *config, List *secrets);
+
+/* in read.c */
+
+typedef struct LyfReader LyfReader;
+
+typedef struct LyfReadOptions
+{
+	const LyfValue *state;		/* Airbyte's state JSON, or NULL */
+	const LyfValue *position;	/* where a checkpoint left off (lyf_reader_position), or NULL */
+	bool		full_refresh;	/* do not use or keep a cursor's state: read all there is */
+	/* restrictions pushed down; NULL/empty: none */
+	/* is this partition (a map) to be read?  May raise; NULL: all are */
+	bool		(*partition_wanted) (void *arg, const LyfValue *partition);
+	void	   *partition_arg;	/* outlives the reader */
+	const LyfValue *cursor_low; /* LYF_DATETIME or NULL */
+	const LyfValue *cursor_high;
+	LyfNetStats *stats;			/* counted into, may be NULL */
+} LyfReadOptions;
+
+/* memory: a context of its own under CurrentMemoryContext, gone with lyf_reader_end */
+extern LyfFailure *lyf_reader_begin(const LyfAccount *account, LyfStream *stream,
+									const LyfReadOptions *options, LyfReader **reader);
+
+/*
+ * Begin again with the restrictions of options, which outlive the read; the other
+ * options stay as they were.  What is kept of parent streams' responses is not
+ * fetched again.
+ */
+extern LyfFailure *lyf_reader_restart(LyfReader *reader, const LyfReadOptions *options);
+
+/*
+ * The records of the next page (possibly none), valid until the next call;
+ * *records is NULL at the end.  *extracted_at: when the page came.
+ */
+extern LyfFailure *lyf_reader_next(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at);
+
+/* the context that the page's values live in, reset at the next page: Datums of its rows may go there too */
+extern MemoryContext lyf_reader_page_context(LyfReader *reader);
+
+/* has a slice been finished since the last call?  (a good time to keep the state) */
+extern bool lyf_reader_slice_done(LyfReader *reader);
+
+/* after the pages so far: the state; and the position to go on from (a map), NULL when all was read.
+ * Both in CurrentMemoryContext.  A position goes with the state that was taken at the same moment, and with
+ * the same options.  (With an older state it works too, but then what was read before is forgotten
+ * in the new state, so that the next read fetches it again.) */
+extern LyfFailure *lyf_reader_state(LyfReader *reader, LyfValue **state);
+extern LyfValue *lyf_reader_position(LyfReader *reader);
+
+/* text for a message: server "x", stream "y", slice {...}; palloc'd */
+extern char *lyf_reader_describe(LyfReader *reader);
+extern void lyf_reader_end(LyfReader *reader);
+
+/* make a LyfStream (parent->stream) readable as a parent: fills name and the four callbacks */
+extern void lyf_parent_bind(LyfParent *parent);
+
+#endif							/* LYF_CONNECTOR_H */

@@ -1,0 +1,61 @@
+/*
+ * read_internal.h
+ *		A read in progress.
+ */
+#ifndef LYF_READ_INTERNAL_H
+#define LYF_READ_INTERNAL_H
+
+#include "connector/connector.h"
+
+struct LyfReader
+{
+	LyfStream  *stream;
+	const char *server_name;
+	LyfReadOptions options;		/* state and position are copies */
+	LyfSession *session;		/* a parent shares its child's */
+	LyfSession	own_session;
+	MemoryContext cxt;
+	MemoryContext read_cxt;		/* progress and router; a read that starts over begins here */
+	MemoryContext partition_cxt;
+	MemoryContext slice_cxt;
+
+	LyfProgress *progress;
+	LyfRouterScan *routing;		/* NULL where there is no router */
+	const LyfValue *router_state;	/* the state that parents started from, or NULL */
+	const char *cursor_field;	/* or NULL */
+	bool		client_side;
+	bool		data_feed;
+
+	bool		started;
+	bool		finished;
+	int64		partition_count;	/* asked of the router, the current one too */
+	LyfSlice   *partition;		/* the current one, or NULL */
+	bool		partition_has_slices;
+	LyfSlice   *slice;			/* the current one, or NULL */
+	bool		slice_closed;	/* its last page was handed out */
+	bool		slice_done;		/* for lyf_reader_slice_done */
+	LyfScope	scope;
+	LyfFetch   *fetch;
+	LyfRecords	records;
+
+	bool		is_parent;
+	int			next_record;	/* as a parent: of the current page */
+};
+
+/* in read.c: a reader without a session, in a context of its own; then begin it, or give it up */
+extern LyfReader *lyf_reader_make(LyfStream *stream);
+extern LyfFailure *lyf_reader_begin_made(LyfReader *reader, LyfReader **out);
+
+/* the next partition of the router, or the only one; reader->partition is NULL at the end */
+extern LyfFailure *lyf_read_pull(LyfReader *reader);
+
+/* is it one of the partitions that were asked for? */
+extern bool lyf_read_wants(const LyfReader *reader, const LyfSlice *partition);
+
+/* make slice the current one and prepare to fetch it, from a page's token or its start */
+extern LyfFailure *lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token);
+
+/* in read_position.c: go to a position; *found is false if the source is not as it was */
+extern LyfFailure *lyf_read_find(LyfReader *reader, const LyfValue *position, bool *found);
+
+#endif							/* LYF_READ_INTERNAL_H */

@@ -1,0 +1,93 @@
+/*
+ * decode.h
+ *		A page to records, a record to Datums.
+ */
+#ifndef LYF_DECODE_H
+#define LYF_DECODE_H
+
+#include "access/tupdesc.h"
+#include "extract/extract.h"
+
+/* in decoder.c: page to bodies; a const table of kinds, one file each (json.c, later csv.c, xml.c ...) */
+
+typedef struct LyfDecoder LyfDecoder;
+
+extern LyfFailure *lyf_decoder_compile(const LyfComponent *c, LyfDecoder **out);	/* json NULL: JSON */
+
+/* the bodies of a page: a list value whose members the selector is run on */
+extern LyfFailure *lyf_decode_page(LyfDecoder *decoder, LyfPage *page, LyfValue **bodies);
+
+/* in select.c: bodies to records: extractor, filter, transformations (transform.c), normalization */
+
+typedef struct LyfSelector LyfSelector;
+
+/* stream is the DeclarativeStream component: its retriever.record_selector, transformations, schema.
+ * transform_first: client-side incremental streams transform before they filter. */
+extern LyfFailure *lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first, LyfSelector **out);
+
+typedef struct LyfRecords
+{
+	LyfValue  **record;			/* maps (or other values, as the source has them) */
+	int			count;
+	int			room;
+	LyfPageFacts facts;			/* what paging may know */
+} LyfRecords;
+
+/* select the records of one page; replaces what is in records; memory: CurrentMemoryContext */
+extern LyfFailure *lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *scope,
+									  LyfDecoder *decoder, LyfPage *page, LyfRecords *records);
+
+/*
+ * The top-level field that always holds a partition field's value, because an
+ * AddFields says {{ stream_partition.<name> }} (and nothing else touches it), or NULL.
+ */
+extern const char *lyf_selector_partition_field(const LyfSelector *selector, const char *partition_field);
+
+/* in infer.c: a JSON schema's property, or records seen, to a type */
+
+typedef struct LyfColumn
+{
+	const char *name;			/* as the source has it */
+	Oid			type;
+	int32		typmod;
+	bool		nullable;
+	const LyfValue *schema;		/* the property's schema, or NULL */
+} LyfColumn;
+
+/* columns of an object schema, in its order; a List of LyfColumn * */
+extern List *lyf_columns_from_schema(const LyfValue *schema);
+extern Oid	lyf_type_from_schema(const LyfValue *property);
+
+/* columns that hold all of these records (a type lattice: null < boolean < bigint < numeric < double precision;
+ * date < timestamptz; uuid; text; anything else jsonb) */
+typedef struct LyfInference LyfInference;
+extern LyfInference *lyf_infer_begin(void);
+extern void lyf_infer_record(LyfInference *inference, const LyfValue *record);
+extern List *lyf_infer_columns(LyfInference *inference);
+
+/* in cast.c: value to Datum, without a detour through text for the common types */
+
+typedef struct LyfRowCast LyfRowCast;
+
+/* how a tuple is made of a record: for each attribute of desc that is wanted, the path of its value */
+typedef struct LyfRowColumn
+{
+	int			attno;			/* from 1 */
+	const char *const *path;	/* keys from the top of the record */
+	int			path_len;		/* 0: the whole record (_record) */
+} LyfRowColumn;
+
+extern LyfRowCast *lyf_row_cast_begin(TupleDesc desc, const LyfRowColumn *columns, int count);
+
+/*
+ * Fill values and nulls of the wanted attributes (others become NULL).  Datums
+ * are made in CurrentMemoryContext and may point into the record.  A value that
+ * its column cannot hold is a failure that names the field, the value and the
+ * type; never an ereport, but for out of memory.
+ */
+extern LyfFailure *lyf_row_cast(LyfRowCast *cast, const LyfValue *record, Datum *values, bool *nulls);
+
+/* one value to one type */
+extern LyfFailure *lyf_value_cast(const LyfValue *value, Oid type, int32 typmod, Datum *datum, bool *isnull);
+
+#endif							/* LYF_DECODE_H */

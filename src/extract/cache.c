@@ -1,0 +1,118 @@
+/*
+ * cache.c
+ *		Responses kept for the length of a read: parent streams are read once for
+ *		all the streams that depend on them.
+ *
+ * What is the same request: method, URL, headers and body.  Only GETs that were
+ * answered with 200 are kept, up to a total size; after that nothing more is.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "extract/extract_internal.h"
+
+#define CACHE_MAX_BYTES		((Size) 64 * 1024 * 1024)
+#define CACHE_BUCKETS		1024
+
+typedef struct CacheEntry
+{
+	struct CacheEntry *next;
+	const char *key;
+	Size		key_len;
+	LyfHttpResponse response;
+} CacheEntry;
+
+typedef struct LyfResponseCache
+{
+	Size		bytes;
+	CacheEntry *buckets[CACHE_BUCKETS];
+} LyfResponseCache;
+
+static StringInfoData
+request_key(const LyfHttpRequest *request)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	appendStringInfo(&key, "%s %s\n", request->method, request->url);
+	for (int i = 0; i < request->header_count; i++)
+		appendStringInfo(&key, "%s: %s\n", request->headers[i].name, request->headers[i].value);
+	appendStringInfoChar(&key, '\n');
+	if (request->body != NULL)
+		appendBinaryStringInfo(&key, request->body, request->body_len);
+	return key;
+}
+
+static inline int
+bucket_of(const StringInfoData *key)
+{
+	return hash_bytes((const unsigned char *) key->data, key->len) % CACHE_BUCKETS;
+}
+
+/* a copy of all of it in CurrentMemoryContext */
+static void
+copy_response(LyfHttpResponse *to, const LyfHttpResponse *from)
+{
+	LyfHeader  *headers = palloc(sizeof(LyfHeader) * Max(from->header_count, 1));
+
+	*to = *from;
+	for (int i = 0; i < from->header_count; i++)
+	{
+		headers[i].name = pstrdup(from->headers[i].name);
+		headers[i].value = pstrdup(from->headers[i].value);
+	}
+	to->headers = headers;
+	to->url = pstrdup(from->url ? from->url : "");
+	to->body = MemoryContextAllocHuge(CurrentMemoryContext, from->body_len + 1);
+	if (from->body_len > 0)
+		memcpy(to->body, from->body, from->body_len);
+	to->body[from->body_len] = '\0';
+}
+
+LyfHttpResponse *
+lyf_cache_get(LyfSession *session, const LyfHttpRequest *request)
+{
+	StringInfoData key;
+
+	if (session->cache == NULL)
+		return NULL;
+	key = request_key(request);
+	for (CacheEntry *entry = session->cache->buckets[bucket_of(&key)]; entry != NULL; entry = entry->next)
+		if (entry->key_len == key.len && memcmp(entry->key, key.data, key.len) == 0)
+		{
+			LyfHttpResponse *response = palloc(sizeof(LyfHttpResponse));
+
+			copy_response(response, &entry->response);
+			return response;
+		}
+	return NULL;
+}
+
+void
+lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpResponse *response)
+{
+	MemoryContext old;
+	StringInfoData key;
+	CacheEntry *entry;
+	int			bucket;
+
+	if (strcmp(request->method, "GET") != 0 || response->status != 200)
+		return;
+	old = MemoryContextSwitchTo(session->cxt);
+	if (session->cache == NULL)
+		session->cache = palloc0(sizeof(LyfResponseCache));
+	if (response->body_len < CACHE_MAX_BYTES && session->cache->bytes + response->body_len < CACHE_MAX_BYTES)
+	{
+		key = request_key(request);
+		bucket = bucket_of(&key);
+		entry = palloc(sizeof(CacheEntry));
+		entry->key = key.data;
+		entry->key_len = key.len;
+		entry->next = session->cache->buckets[bucket];
+		copy_response(&entry->response, response);
+		session->cache->buckets[bucket] = entry;
+		session->cache->bytes += key.len + response->body_len;
+	}
+	MemoryContextSwitchTo(old);
+}

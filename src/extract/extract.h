@@ -1,0 +1,309 @@
+/*
+ * extract.h
+ *		Which requests, in which order, give which pages.
+ *
+ * One file a kind of component: its struct, how it is compiled from the
+ * manifest, how it runs.  extract/ knows no records: what paging and cursors
+ * must know of them comes in as plain values.
+ */
+#ifndef LYF_EXTRACT_H
+#define LYF_EXTRACT_H
+
+#include "base/component.h"
+#include "net/net.h"
+
+/*
+ * What a read in progress has in common: made by connector/read.c, one a read
+ * of one stream (parents share it).
+ */
+typedef struct LyfSession
+{
+	LyfScope	scope;			/* outermost: config */
+	LyfValue   *config;			/* with the secrets merged in */
+	TimestampTz started;		/* the `now` that slices end at */
+	LyfNetStats *stats;
+	MemoryContext cxt;			/* lives as long as the read: tokens, states */
+	const char *const *secrets; /* texts that no message may show */
+	int			secret_count;
+	/* auth's own, by component (access tokens ...) */
+	struct LyfAuthState *auth_states;
+	/* responses of parent streams, by request; see request.c */
+	struct LyfResponseCache *cache;
+	/* a refreshed config value (OAuth's single-use tokens): store it durably, or NULL */
+	void		(*write_back) (void *arg, LyfValue *config);
+	void	   *write_back_arg;
+} LyfSession;
+
+/* One part of a stream that can be read on its own. */
+typedef struct LyfSlice
+{
+	LyfValue   *partition;		/* a map, maybe empty: {parent_id: 5, parent_slice: {}} */
+	LyfValue   *cursor_slice;	/* a map, maybe empty: {start_time: ..., end_time: ...} */
+	LyfValue   *extra_fields;	/* a map, maybe empty */
+	LyfValue   *merged;			/* partition and cursor_slice: what templates see */
+} LyfSlice;
+
+/* make a slice of its parts (NULL = empty map), in CurrentMemoryContext; and a deep copy */
+extern LyfSlice *lyf_slice_make(LyfValue *partition, LyfValue *cursor_slice, LyfValue *extra_fields);
+extern LyfSlice *lyf_slice_copy(const LyfSlice *slice);
+
+/* in request.c */
+
+typedef enum LyfInject
+{
+	LYF_INJECT_NONE, LYF_INJECT_PARAMETER, LYF_INJECT_HEADER, LYF_INJECT_BODY_DATA, LYF_INJECT_BODY_JSON
+} LyfInject;
+
+/* RequestOption: where a value goes */
+typedef struct LyfRequestOption
+{
+	LyfInject	into;
+	LyfTemplate *field_name;	/* or */
+	LyfTemplate **field_path;	/* field_path_len of them, body_json only */
+	int			field_path_len;
+} LyfRequestOption;
+
+/* an option with its value, ready to go into a request */
+typedef struct LyfInjection
+{
+	const LyfRequestOption *option;
+	LyfValue   *value;
+} LyfInjection;
+
+/* c->json may be NULL: *out is NULL then */
+extern LyfFailure *lyf_request_option_compile(const LyfComponent *c, LyfRequestOption **out);
+
+typedef struct LyfRequester LyfRequester;	/* HttpRequester: url, method, options provider, auth, error handler, budget */
+
+/* c is the requester; base_url etc. as the manifest has them.  is_parent: use_cache defaults to true */
+extern LyfFailure *lyf_requester_compile(const LyfComponent *c, bool is_parent, LyfRequester **out);
+
+/* "GET https://host/path/{{ ... }}" for EXPLAIN; secrets are not in it, since templates are shown, not values */
+extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session);
+
+typedef struct LyfPage
+{
+	LyfHttpResponse *response;
+	LyfValue   *body;			/* parsed JSON, once lyf_page_json was called */
+	bool		body_parsed;
+	bool		no_records;		/* ignored by the error handler: status >= 400 */
+	bool		reset;			/* RESET_PAGINATION was asked for */
+	LyfValue   *headers;		/* map for templates, `link` parsed */
+	const char *method;			/* of the request */
+	const char *url;			/* of the request, before redirects; with its secrets */
+	uint64		request_hash;	/* of method, url and body: is it the same request again? */
+} LyfPage;
+
+/*
+ * The body as JSON, parsed in place on the first call.  Not JSON or empty: an
+ * empty map (as the reference engine has it); *failure says why if not NULL.
+ */
+extern LyfValue *lyf_page_json(LyfPage *page, LyfFailure **failure);
+
+/*
+ * Build the request for a slice and a page token, send it, judge it, retry as the
+ * error handler says.  scope has the slice and next_page_token bound.  The page
+ * lives in CurrentMemoryContext.
+ */
+extern LyfFailure *lyf_requester_send(LyfRequester *requester, LyfSession *session, const LyfScope *scope,
+									  const LyfInjection *injections, int injection_count,
+									  const char *url_override, LyfPage **page);
+
+/* in budget.c: how many calls an API allows (HTTPAPIBudget), shared by the requesters of a connector */
+
+typedef struct LyfBudget LyfBudget;
+
+/* c is the manifest's api_budget; json NULL: *out NULL */
+extern LyfFailure *lyf_budget_compile(const LyfComponent *c, LyfBudget **out);
+
+/* budget may be NULL; it must live as long as the requester */
+extern void lyf_requester_set_budget(LyfRequester *requester, LyfBudget *budget);
+
+/* in auth.c: authenticators, a const table of kinds; file auth_<kind>.c where one is big */
+
+typedef struct LyfAuth LyfAuth;
+
+extern LyfFailure *lyf_auth_compile(const LyfComponent *c, LyfAuth **out);
+
+/* what request.c puts a request together from before it is printed into bytes */
+typedef struct LyfRequestParts
+{
+	LyfValue   *parameters;		/* maps, made in CurrentMemoryContext */
+	LyfValue   *headers;
+	LyfValue   *body_json;		/* map or NULL */
+	LyfValue   *body_data;		/* map (form) or STRING (raw) or NULL */
+} LyfRequestParts;
+
+/* apply to one request (each retry again) */
+extern LyfFailure *lyf_auth_apply(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts);
+
+/* in outcome.c: error handlers and backoffs */
+
+typedef enum LyfAction
+{
+	LYF_SUCCESS, LYF_RETRY, LYF_FAIL, LYF_IGNORE, LYF_RATE_LIMITED, LYF_RESET_PAGINATION, LYF_REFRESH_TOKEN_THEN_RETRY
+} LyfAction;
+
+typedef struct LyfErrorHandler LyfErrorHandler;
+
+extern LyfFailure *lyf_error_handler_compile(const LyfComponent *c, LyfErrorHandler **out);	/* json NULL: the default one */
+
+typedef struct LyfOutcome
+{
+	LyfAction	action;
+	int64		wait_ms;		/* for RETRY and RATE_LIMITED: before the next try */
+	bool		give_up;		/* no tries left */
+	int64		max_time_ms;	/* no further try once all have taken that long; 0: no such limit */
+	LyfFailure *failure;		/* what to report if this is the end of it */
+} LyfOutcome;
+
+/* judge a response (page) or a network failure (error; page NULL) of the attempt-th try (from 1) */
+extern LyfFailure *lyf_outcome_judge(LyfErrorHandler *handler, const LyfSession *session, const LyfScope *scope,
+									 LyfPage *page, const LyfFailure *error, int attempt, LyfOutcome *outcome);
+
+/* in paging.c */
+
+typedef struct LyfPaginator LyfPaginator;
+
+extern LyfFailure *lyf_paginator_compile(const LyfComponent *c, const LyfComponent *requester, LyfPaginator **out);	/* json NULL: NoPagination */
+
+/* plain facts about a page that was read; records as the reference engine counts and sees them for paging */
+typedef struct LyfPageFacts
+{
+	int64		record_count;	/* extracted, before any filter: what page and offset increments count */
+	int64		emitted_count;	/* after the filter: what templates see as last_page_size */
+	LyfValue   *last_record;	/* the last one emitted, or NULL */
+} LyfPageFacts;
+
+/* in stream.c: the pages of one slice */
+
+typedef struct LyfFetch LyfFetch;
+
+/*
+ * Read a slice from the beginning, or from the page that token names (as
+ * lyf_fetch_token gave it).  injections: what the slice's router and cursor put
+ * into each request.  Lives in CurrentMemoryContext; page memory is its own child context, reset by
+ * the next lyf_fetch_next.
+ */
+extern LyfFetch *lyf_fetch_begin(LyfRequester *requester, LyfPaginator *paginator, LyfSession *session,
+								 const LyfSlice *slice, const LyfInjection *injections, int injection_count,
+								 bool slice_options_once, const LyfValue *token);
+
+/* *page is NULL at the end.  After each page call lyf_fetch_observe before the next one. */
+extern LyfFailure *lyf_fetch_next(LyfFetch *fetch, LyfPage **page);
+extern LyfFailure *lyf_fetch_observe(LyfFetch *fetch, LyfPage *page, const LyfPageFacts *facts);
+
+/* stop early (is_data_feed, a LIMIT): no next page */
+extern void lyf_fetch_stop(LyfFetch *fetch);
+
+/* is there another page, and what would read it (a map, in CurrentMemoryContext); NULL: no */
+extern LyfValue *lyf_fetch_token(LyfFetch *fetch);
+extern MemoryContext lyf_fetch_page_context(LyfFetch *fetch);
+extern void lyf_fetch_end(LyfFetch *fetch);
+
+/* the names templates see for a page: response, headers, last_record, last_page_size; binds into scope */
+extern void lyf_page_bind(LyfScope *scope, LyfPage *page, const LyfPageFacts *facts);
+
+/* in slice.c: partition routers */
+
+typedef struct LyfRouter LyfRouter;
+
+/*
+ * A parent stream as slice.c sees it, handed in by connector/: an iterator of
+ * its records, and its own state.
+ */
+typedef struct LyfParent
+{
+	void	   *stream;			/* connector's */
+	const char *name;
+	bool		incremental;	/* incremental_dependency */
+	/* start reading; state: the child stream's, of which the parent takes what is its own, or NULL */
+	LyfFailure *(*begin) (struct LyfParent *parent, LyfSession *session, const LyfValue *state, void **reader);
+	/* next record with its slice's partition; *record NULL at the end.  Valid until the next call. */
+	LyfFailure *(*next) (void *reader, LyfValue **record, const LyfSlice **slice);
+	LyfValue   *(*state) (void *reader);	/* after what was read so far */
+	void		(*end) (void *reader);
+} LyfParent;
+
+/* how router_compile gets a parent: c is the parent stream's component */
+typedef LyfFailure *(*LyfParentCompile) (void *arg, const LyfComponent *c, LyfParent **out);
+
+/* c may be a router, or a component whose json is a LIST of routers (cartesian product); json NULL: *out NULL */
+extern LyfFailure *lyf_router_compile(const LyfComponent *c, LyfParentCompile parent, void *arg, LyfRouter **out);
+
+/* names of the partition fields this router makes, in order */
+extern int	lyf_router_fields(const LyfRouter *router, const char ***names);
+
+/* what the router and the cursor put into the requests of a slice */
+extern LyfFailure *lyf_router_injections(const LyfRouter *router, LyfSession *session, const LyfSlice *slice,
+										 LyfInjection **injections, int *count);
+
+/*
+ * Iterate over the partitions (slices without a cursor_slice), in the reference
+ * engine's order.  state is that of the stream itself (or NULL): a parent with an
+ * incremental dependency finds its own in it.
+ */
+typedef struct LyfRouterScan LyfRouterScan;
+extern LyfRouterScan *lyf_router_begin(LyfRouter *router, LyfSession *session, const LyfValue *state);
+extern LyfFailure *lyf_router_next(LyfRouterScan *scan, LyfSlice **slice);	/* NULL at the end; in CurrentMemoryContext */
+extern LyfValue *lyf_router_parent_state(LyfRouterScan *scan);	/* map by parent name, or NULL */
+extern void lyf_router_end(LyfRouterScan *scan);
+
+/* in cursor.c: DatetimeBasedCursor and its state */
+
+typedef struct LyfCursor LyfCursor;
+
+extern LyfFailure *lyf_cursor_compile(const LyfComponent *c, LyfCursor **out);	/* json NULL: *out NULL */
+
+/* cursor_field, evaluated */
+extern LyfFailure *lyf_cursor_field(const LyfCursor *cursor, LyfSession *session, char **field);
+extern bool lyf_cursor_is_client_side(const LyfCursor *cursor);
+extern bool lyf_cursor_is_data_feed(const LyfCursor *cursor);
+
+/* can a range of the cursor be made part of the request (start or end option, or templates use the interval)? */
+extern bool lyf_cursor_restrictable(const LyfCursor *cursor);
+
+extern LyfFailure *lyf_cursor_injections(const LyfCursor *cursor, LyfSession *session, const LyfSlice *slice,
+										 LyfInjection **injections, int *count);
+
+/*
+ * The state of one stream while it is read: of the whole stream, or of each
+ * partition where there is a router.  Takes the state JSON as Airbyte has it
+ * (NULL: none), and gives it back the same.
+ */
+typedef struct LyfProgress LyfProgress;
+
+extern LyfFailure *lyf_progress_begin(const LyfCursor *cursor, const LyfRouter *router, LyfSession *session,
+									  const LyfValue *state, LyfProgress **progress);
+
+/* restrict the windows to [low, high] (LYF_DATETIME or NULL), for WHERE on the cursor field */
+extern void lyf_progress_restrict(LyfProgress *progress, const LyfValue *low, const LyfValue *high);
+
+/*
+ * Start with a partition (its slice may have empty maps), then give its slices one by one, in
+ * CurrentMemoryContext, NULL at the end.  *duplicate: it was there already in this read, and has none.
+ */
+extern LyfFailure *lyf_progress_open(LyfProgress *progress, const LyfSlice *partition, bool *duplicate);
+extern LyfFailure *lyf_progress_next(LyfProgress *progress, const LyfSlice *partition, LyfSlice **slice);
+
+/*
+ * What a later read needs, besides the state, to go on from here (a small map in
+ * CurrentMemoryContext).  It resumes just before it opens the next partition;
+ * open: that is the one that was open.  False: saved is none of ours.
+ */
+extern LyfValue *lyf_progress_save(LyfProgress *progress);
+extern bool lyf_progress_resume(LyfProgress *progress, const LyfValue *saved, bool open);
+
+/* should this record be kept (client-side incremental, data feed)?  *stop: the data feed is past its state */
+extern LyfFailure *lyf_progress_keep(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record, bool *keep);
+extern LyfFailure *lyf_progress_feed_ended(LyfProgress *progress, const LyfSlice *slice, const LyfValue *last_record, bool *stop);
+
+extern LyfFailure *lyf_progress_observe(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record);
+extern LyfFailure *lyf_progress_close_slice(LyfProgress *progress, const LyfSlice *slice);
+extern LyfFailure *lyf_progress_close_partition(LyfProgress *progress, const LyfSlice *partition);
+extern LyfFailure *lyf_progress_close_all(LyfProgress *progress);
+
+/* state JSON now (a map in CurrentMemoryContext); parent_state as lyf_router_parent_state gave it, or NULL */
+extern LyfFailure *lyf_progress_state(LyfProgress *progress, const LyfValue *parent_state, LyfValue **state);
+
+#endif							/* LYF_EXTRACT_H */

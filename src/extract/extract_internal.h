@@ -1,0 +1,211 @@
+/*
+ * extract_internal.h
+ *		What the files that make and judge requests share.
+ */
+#ifndef LYF_EXTRACT_INTERNAL_H
+#define LYF_EXTRACT_INTERNAL_H
+
+#include "extract/extract.h"
+
+/* in request_option.c: requests in parts */
+
+extern void lyf_parts_init(LyfRequestParts *parts);
+
+/* set a value where the option says; a value that is there already is replaced */
+extern LyfFailure *lyf_inject(const LyfRequestOption *option, const LyfValue *value,
+							  const LyfScope *config, LyfRequestParts *parts);
+
+/* add all of source; a name that is there already is a failure (in a JSON body: if it has another value) */
+extern LyfFailure *lyf_parts_merge(LyfRequestParts *target, const LyfRequestParts *source);
+
+/* in encode.c: bytes as Python's requests prints them; palloc'd */
+
+/* the URL with parameters added, percent-encoded, without its fragment */
+extern char *lyf_encode_url(const char *url, const LyfValue *parameters);
+extern char *lyf_encode_form(const LyfValue *map);
+extern char *lyf_query_value(const char *url, const LyfValue *key);
+extern char *lyf_encode_json(const LyfValue *value);
+
+/* in request.c */
+
+/* what one request is made from, beyond the requester */
+typedef struct LyfRequestInput
+{
+	const LyfScope *scope;		/* slice and next_page_token bound */
+	const LyfInjection *page;	/* the paginator's */
+	int			page_count;
+	const LyfInjection *slice;	/* the router's and the cursor's */
+	int			slice_count;
+	const char *url_override;	/* a path or URL in place of the requester's, or NULL */
+} LyfRequestInput;
+
+typedef struct LyfRequestTemplates LyfRequestTemplates;
+
+struct LyfRequester
+{
+	LyfTemplate *url;
+	LyfTemplate *url_base;
+	LyfTemplate *path;
+	const char *method;
+	LyfRequestTemplates *templates;
+	LyfAuth    *auth;
+	LyfErrorHandler *error_handler;
+	LyfBudget  *budget;			/* or NULL */
+	bool		use_cache;
+	int			connect_timeout_ms;
+	int			read_timeout_ms;
+};
+
+/*
+ * Make a request, pure: nothing is sent.  It lives in CurrentMemoryContext, its
+ * URL and headers hold secrets.
+ */
+extern LyfFailure *lyf_request_build(LyfRequester *requester, LyfSession *session,
+									 const LyfRequestInput *input, LyfHttpRequest *request);
+
+/* build, send, judge, retry; the page lives in CurrentMemoryContext */
+extern LyfFailure *lyf_request_send(LyfRequester *requester, LyfSession *session,
+									const LyfRequestInput *input, LyfPage **page);
+
+/* in request_template.c: what the manifest puts into every request */
+
+extern LyfFailure *lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out);
+extern LyfFailure *lyf_request_templates_eval(const LyfRequestTemplates *templates,
+											  const LyfScope *scope, LyfRequestParts *parts);
+
+/* in cache.c */
+
+/* the response that the session keeps for this request, copied into CurrentMemoryContext, or NULL */
+extern LyfHttpResponse *lyf_cache_get(LyfSession *session, const LyfHttpRequest *request);
+extern void lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpResponse *response);
+
+/* in page.c */
+
+extern LyfPage *lyf_page_make(const LyfHttpRequest *request, LyfHttpResponse *response);
+
+/* add the headers to map under each spelling that template uses, as if their names had no case */
+extern void lyf_page_headers_for(LyfValue *map, const LyfPage *page, const LyfTemplate *compiled);
+
+/* the headers as they were sent, the Link header too, and as the template spells them */
+extern LyfValue *lyf_page_plain_headers(const LyfPage *page, const LyfTemplate *compiled);
+
+/* is a value true, as Python sees it? */
+extern bool lyf_value_truth(const LyfValue *value);
+
+/* in auth.c and auth_<kind>.c; a kind's own struct begins with LyfAuth */
+
+typedef struct LyfAuthKind
+{
+	const char *type;
+	LyfFailure *(*compile) (const LyfComponent *c, LyfAuth **out);
+	LyfFailure *(*apply) (LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts);
+} LyfAuthKind;
+
+struct LyfAuth
+{
+	const LyfAuthKind *kind;
+};
+
+extern const LyfAuthKind lyf_auth_none;
+extern const LyfAuthKind lyf_auth_api_key;
+extern const LyfAuthKind lyf_auth_bearer;
+extern const LyfAuthKind lyf_auth_basic;
+extern const LyfAuthKind lyf_auth_selective;
+
+/* in backoff.c */
+
+typedef struct LyfBackoff LyfBackoff;
+
+extern LyfFailure *lyf_backoff_compile(const LyfComponent *c, LyfBackoff **out);
+
+/*
+ * Seconds to wait before the next try, 0: this strategy has no answer.  page is
+ * NULL after a network failure.  A failure: it must not be waited that long.
+ */
+extern LyfFailure *lyf_backoff_seconds(const LyfBackoff *backoff, const LyfSession *session, LyfPage *page,
+									   int attempt, double *seconds);
+
+/* in outcome_filter.c */
+
+typedef struct LyfResponseFilter LyfResponseFilter;
+
+extern LyfFailure *lyf_response_filter_compile(const LyfComponent *c, LyfResponseFilter **out);
+
+/* what a filter makes of a response */
+typedef struct LyfVerdict
+{
+	bool		matched;
+	LyfAction	action;
+	char	   *message;		/* the filter's own, or NULL */
+	bool		transient;		/* a failure that may pass */
+} LyfVerdict;
+
+extern LyfFailure *lyf_response_filter_match(const LyfResponseFilter *filter, const LyfSession *session,
+											 LyfPage *page, LyfVerdict *verdict);
+
+/* the error text that a body holds, or NULL */
+extern char *lyf_response_error_text(LyfPage *page);
+
+/* in budget.c; budget may be NULL */
+
+extern LyfFailure *lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request);
+extern LyfFailure *lyf_budget_update(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request,
+									 const LyfHttpResponse *response);
+
+/* in pattern.c: regular expressions */
+
+typedef struct LyfPattern LyfPattern;
+
+/* in CurrentMemoryContext, which frees it */
+extern LyfFailure *lyf_pattern_compile(const char *text, LyfPattern **out);
+
+/* search; *start and *end are bytes of the match */
+extern bool lyf_pattern_search(const LyfPattern *pattern, const char *text, int *start, int *end);
+
+/* in paging.c and paging_<kind>.c */
+
+typedef struct LyfPagingState
+{
+	const LyfValue *token;		/* the one that this page was read with, or NULL */
+	const LyfSlice *slice;
+	LyfPage    *page;
+	const LyfPageFacts *facts;
+} LyfPagingState;
+
+typedef struct LyfPagingKind
+{
+	const char *type;
+	LyfFailure *(*compile) (const LyfComponent *c, LyfPaginator *paginator);
+	/* the token of the first page; NULL where there is none.  MAY be NULL */
+	LyfValue   *(*first) (const LyfPaginator *paginator);
+	/* the token of the next page, *token is NULL at the end */
+	LyfFailure *(*next) (const LyfPaginator *paginator, LyfSession *session,
+						 const LyfPagingState *state, LyfValue **token);
+} LyfPagingKind;
+
+struct LyfPaginator
+{
+	const LyfPagingKind *kind;	/* NULL: NoPagination */
+	const char *path;			/* for people */
+	LyfRequestOption *size_option;
+	LyfRequestOption *token_option;
+	bool		token_is_path;
+	LyfTemplate *page_size;		/* or NULL */
+	bool		inject_on_first_request;
+	int64		start_from_page;
+	LyfTemplate *cursor_value;
+	LyfTemplate *stop_condition;	/* or NULL */
+};
+
+extern const LyfPagingKind lyf_paging_page;
+extern const LyfPagingKind lyf_paging_offset;
+extern const LyfPagingKind lyf_paging_cursor;
+
+/* the page size, *size is NULL if there is none; page may be NULL */
+extern LyfFailure *lyf_paging_size(const LyfPaginator *paginator, LyfSession *session, LyfPage *page, LyfValue **size);
+
+/* what the paginator puts into a request (at most 2) and the path it replaces, or NULL */
+extern LyfFailure *lyf_paging_injections(const LyfPaginator *paginator, LyfSession *session, const LyfValue *token,
+										 LyfInjection injections[2], int *count, char **url_override);
+
+#endif							/* LYF_EXTRACT_INTERNAL_H */

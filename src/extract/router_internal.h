@@ -1,0 +1,58 @@
+/*
+ * router_internal.h
+ *		What the kinds of partition routers share.
+ */
+#ifndef LYF_ROUTER_INTERNAL_H
+#define LYF_ROUTER_INTERNAL_H
+
+#include "nodes/pg_list.h"
+#include "extract/extract_internal.h"
+
+/* The options of a slice, in the making; in a request a later one replaces an earlier one of its name. */
+typedef struct LyfInjectionList
+{
+	LyfInjection *item;
+	int			count;
+	int			room;
+} LyfInjectionList;
+
+typedef struct LyfRouterKind LyfRouterKind;
+
+struct LyfRouter
+{
+	const LyfRouterKind *kind;
+	/* the kind's own fields follow */
+};
+
+struct LyfRouterScan
+{
+	LyfRouter  *router;
+	LyfSession *session;
+	/* the kind's own fields follow */
+};
+
+/* A kind of router: all members MUST be there. */
+struct LyfRouterKind
+{
+	const char *type;
+	LyfFailure *(*compile) (const LyfComponent *c, LyfParentCompile parent, void *arg, LyfRouter **out);
+	/* append the partition fields whose names are known without a configuration */
+	void		(*fields) (const LyfRouter *router, List **names);
+	/* add the slice's options */
+	LyfFailure *(*inject) (const LyfRouter *router, LyfSession *session, const LyfSlice *slice,
+						   LyfInjectionList *list);
+	LyfRouterScan *(*begin) (LyfRouter *router, LyfSession *session, const LyfValue *state);
+	LyfFailure *(*next) (LyfRouterScan *scan, LyfSlice **slice);
+	LyfValue   *(*parent_state) (LyfRouterScan *scan);
+	void		(*end) (LyfRouterScan *scan);
+};
+
+extern const LyfRouterKind lyf_router_list;
+extern const LyfRouterKind lyf_router_substream;
+extern const LyfRouterKind lyf_router_cartesian;
+extern const LyfRouterKind lyf_router_grouping;
+
+/* add an option, if there is one, unless value is falsy */
+extern void lyf_router_add_option(LyfInjectionList *list, const LyfRequestOption *option, LyfValue *value);
+
+#endif							/* LYF_ROUTER_INTERNAL_H */

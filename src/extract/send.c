@@ -1,0 +1,125 @@
+/*
+ * send.c
+ *		One request until it has an answer: built, held back by the budget, sent,
+ *		judged, and tried again as the error handler says.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "extract/extract_internal.h"
+
+/* one try: page is NULL where there was no response, error says why then */
+static LyfFailure *
+exchange(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input,
+		 LyfPage **page, LyfFailure **error)
+{
+	LyfHttpRequest *request = palloc(sizeof(LyfHttpRequest));
+	LyfHttpResponse *response = NULL;
+	LyfTransfer *transfer;
+
+	*page = NULL;
+	*error = NULL;
+	LYF_TRY(lyf_request_build(requester, session, input, request));
+	if (requester->use_cache)
+		response = lyf_cache_get(session, request);
+	if (response == NULL)
+	{
+		LYF_TRY(lyf_budget_acquire(requester->budget, session, request));
+		LYF_TRY(lyf_http_start(request, &transfer));
+		*error = lyf_http_wait(transfer, session->stats, &response);
+		if (*error != NULL)
+			return NULL;
+		LYF_TRY(lyf_budget_update(requester->budget, session, request, response));
+		if (requester->use_cache)
+			lyf_cache_put(session, request, response);
+	}
+	*page = lyf_page_make(request, response);
+	(*page)->request_hash = hash_bytes_extended((const unsigned char *) request->url, (int) strlen(request->url),
+												hash_bytes((const unsigned char *) (request->body ? request->body : ""),
+														   (int) request->body_len));
+	return NULL;
+}
+
+/* judge the try; *again: it was waited and is to be repeated */
+static LyfFailure *
+settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage *page,
+	   const LyfFailure *error, int attempt, int64 started_us, bool *again)
+{
+	LyfOutcome	outcome = {0};
+	int64		elapsed_ms = (lyf_monotonic_us() - started_us) / 1000;
+
+	*again = false;
+	LYF_TRY(lyf_outcome_judge(requester->error_handler, session, input->scope, page, error, attempt, &outcome));
+	if (outcome.action == LYF_SUCCESS || outcome.action == LYF_IGNORE)
+	{
+		if (page == NULL)
+			return outcome.failure;
+		page->no_records = page->response->status >= 400;
+		return NULL;
+	}
+	if (outcome.action == LYF_RESET_PAGINATION && page != NULL)
+	{
+		page->reset = true;
+		return NULL;
+	}
+	if (outcome.action == LYF_FAIL || outcome.give_up || outcome.action == LYF_RESET_PAGINATION ||
+		(outcome.max_time_ms > 0 && elapsed_ms >= outcome.max_time_ms))
+		return outcome.failure;
+
+	*again = true;
+	if (session->stats != NULL)
+		session->stats->retries++;
+	lyf_net_sleep(outcome.wait_ms, session->stats);
+	return NULL;
+}
+
+LyfFailure *
+lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage **page)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int64		started_us = lyf_monotonic_us();
+
+	for (int attempt = 1;; attempt++)
+	{
+		MemoryContext try_cxt = AllocSetContextCreate(caller, "lyftron request", ALLOCSET_DEFAULT_SIZES);
+		LyfFailure *failure;
+		LyfFailure *error;
+		bool		again = false;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(try_cxt);
+		failure = exchange(requester, session, input, page, &error);
+		if (failure == NULL)
+			failure = settle(requester, session, input, *page, error, attempt, started_us, &again);
+		MemoryContextSwitchTo(caller);
+		if (failure != NULL)
+			failure = lyf_failure_copy(failure);
+		if (failure == NULL && !again)
+			return NULL;
+		MemoryContextDelete(try_cxt);
+		if (failure != NULL)
+			return failure;
+	}
+}
+
+/*
+ * The page lives in CurrentMemoryContext.  injections count as the slice's: a
+ * later one replaces an earlier one of the same name.
+ */
+LyfFailure *
+lyf_requester_send(LyfRequester *requester, LyfSession *session, const LyfScope *scope,
+				   const LyfInjection *injections, int injection_count,
+				   const char *url_override, LyfPage **page)
+{
+	LyfRequestInput input = {0};
+
+	input.scope = scope;
+	input.slice = injections;
+	input.slice_count = injection_count;
+	input.url_override = url_override;
+	return lyf_request_send(requester, session, &input, page);
+}

@@ -1,0 +1,236 @@
+/*
+ * destination.c
+ *		The tables that are loaded: found, made, and given the columns they lack.
+ *
+ * A table is held with ShareUpdateExclusiveLock to the end of the transaction:
+ * it is read and written as ever meanwhile, but its shape stays.  The columns
+ * of the source come first, then the metadata columns.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/tablecmds.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/ruleutils.h"
+
+#include "load/load_internal.h"
+
+typedef struct MetaColumn
+{
+	const char *name;
+	Oid			type;
+	const char *definition;		/* NULL: of staging tables only */
+} MetaColumn;
+
+static const MetaColumn meta_columns[LYF_META_CHILD_COUNT] = {
+	[LYF_META_ID] = {"_lyftron_id", UUIDOID, "pg_catalog.uuid NOT NULL"},
+	[LYF_META_EXTRACTED_AT] = {"_lyftron_extracted_at", TIMESTAMPTZOID, "pg_catalog.timestamptz NOT NULL"},
+	[LYF_META_LOADED_AT] = {"_lyftron_loaded_at", TIMESTAMPTZOID, "pg_catalog.timestamptz NOT NULL"},
+	[LYF_META_RUN] = {"_lyftron_run", INT8OID, "pg_catalog.int8 NOT NULL"},
+	[LYF_META_ROW] = {"_lyftron_row", INT8OID, NULL},
+	[LYF_META_PARENT_ID] = {"_lyftron_parent_id", UUIDOID, "pg_catalog.uuid NOT NULL"},
+	[LYF_META_ROOT_ID] = {"_lyftron_root_id", UUIDOID, "pg_catalog.uuid NOT NULL"},
+	[LYF_META_INDEX] = {"_lyftron_index", INT8OID, "pg_catalog.int8 NOT NULL"},
+};
+
+/*
+ * Schema policies: what becomes of a column that the source has and the
+ * destination has not.
+ */
+struct LyfPolicy
+{
+	const char *name;
+	bool		adds;
+	int			level;			/* of the message where it is not added; 0: none */
+};
+
+static const LyfPolicy policies[] = {
+	{"evolve", true, 0},
+	{"freeze", false, ERROR},
+	{"ignore", false, 0},
+	{"alert", false, WARNING},
+};
+
+const LyfPolicy *
+lyf_policy_get(const char *name)
+{
+	for (int i = 0; i < lengthof(policies); i++)
+	{
+		if (strcmp(policies[i].name, name) == 0)
+			return &policies[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no schema policy \"%s\"", name),
+			 errhint("Schema policies are: evolve, freeze, ignore, alert.")));
+}
+
+void
+lyf_destination_parse(const char *text, char **schema, char **table)
+{
+	List	   *names = stringToQualifiedNameList(text);
+	RangeVar   *name;
+	Oid			namespace;
+
+	if (list_length(names) > 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid destination \"%s\"", text),
+				 errhint("Name a table as schema.table or table.")));
+	name = makeRangeVarFromNameList(names);
+	if (name->schemaname != NULL)
+		*schema = pstrdup(name->schemaname);
+	else
+	{
+		namespace = RangeVarGetCreationNamespace(name);
+		*schema = get_namespace_name(namespace);
+	}
+	*table = pstrdup(name->relname);
+}
+
+char *
+lyf_relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
+/* " name type COLLATE ..." of a field */
+static char *
+field_definition(const LyfField *field)
+{
+	StringInfoData def;
+
+	initStringInfo(&def);
+	appendStringInfo(&def, "%s %s", quote_identifier(field->name),
+					 format_type_extended(field->type, field->typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	if (OidIsValid(field->collation) && field->collation != get_typcollation(field->type))
+		appendStringInfo(&def, " COLLATE %s", generate_collation_name(field->collation));
+	return def.data;
+}
+
+static int
+meta_count(const LyfTable *table)
+{
+	return table->parent == NULL ? LYF_META_COUNT : LYF_META_CHILD_COUNT;
+}
+
+static void
+create_table(const char *schema, LyfTable *table)
+{
+	StringInfoData columns;
+	ListCell   *lc;
+
+	initStringInfo(&columns);
+	foreach(lc, table->fields)
+		appendStringInfo(&columns, "%s, ", field_definition(lfirst(lc)));
+	for (int i = 0; i < meta_count(table); i++)
+	{
+		if (meta_columns[i].definition != NULL)
+			appendStringInfo(&columns, "%s%s %s", i == 0 ? "" : ", ", meta_columns[i].name, meta_columns[i].definition);
+	}
+	if (!OidIsValid(get_namespace_oid(schema, true)))
+		lyf_load_execute("CREATE SCHEMA %s", quote_identifier(schema));
+	lyf_load_execute("CREATE TABLE %s (%s)", quote_qualified_identifier(schema, table->name), columns.data);
+	table->created = true;
+}
+
+/* What the destination lacks: added, or as the policy says. */
+static void
+add_columns(const LyfPolicy *policy, LyfTable *table)
+{
+	char	   *name = lyf_relation_name(table->dest);
+	ListCell   *lc;
+
+	foreach(lc, table->fields)
+	{
+		LyfField   *field = lfirst(lc);
+
+		if (get_attnum(table->dest, field->name) != InvalidAttrNumber)
+			continue;
+		if (policy->adds)
+			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s", name, field_definition(field));
+		else if (policy->level != 0)
+			ereport(policy->level,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table \"%s\" has no column \"%s\", which the source has", table->name, field->name),
+					 errdetail("The pipeline's schema policy is \"%s\".", policy->name),
+					 errhint("Add the column, or alter the pipeline's schema_policy to evolve.")));
+	}
+	for (int i = 0; i < meta_count(table); i++)
+	{
+		const MetaColumn *meta = &meta_columns[i];
+
+		/* rows that were there before have none */
+		if (meta->definition != NULL && get_attnum(table->dest, meta->name) == InvalidAttrNumber)
+			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s %s", name, meta->name, format_type_be(meta->type));
+	}
+}
+
+static void
+check_destination(Oid relid, const char *name)
+{
+	char		kind = get_rel_relkind(relid);
+	AclResult	allowed;
+
+	if (kind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a plain table", name),
+				 errdetail_relkind_not_supported(kind),
+				 errhint("Load into a plain table; a partitioned table can take it from there.")));
+	allowed = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_TABLE, name);
+}
+
+/* The rows that are put: fields, then metadata. */
+static TupleDesc
+row_desc(const LyfTable *table)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(list_length(table->fields) + meta_count(table));
+	AttrNumber	n = 0;
+	ListCell   *lc;
+
+	foreach(lc, table->fields)
+	{
+		LyfField   *field = lfirst(lc);
+
+		TupleDescInitEntry(desc, ++n, field->name, field->type, field->typmod, 0);
+		TupleDescInitEntryCollation(desc, n, field->collation);
+	}
+	for (int i = 0; i < meta_count(table); i++)
+		TupleDescInitEntry(desc, ++n, meta_columns[i].name, meta_columns[i].type, -1, 0);
+	return desc;
+}
+
+/* Find or make the destination of a table, give it what it lacks, open and lock it. */
+void
+lyf_destination_open(LyfLoad *load, LyfTable *table)
+{
+	const LyfLoadSpec *spec = load->spec;
+	Oid			namespace = get_namespace_oid(spec->schema, true);
+	Oid			relid = OidIsValid(namespace) ? get_relname_relid(table->name, namespace) : InvalidOid;
+
+	if (!OidIsValid(relid))
+	{
+		create_table(spec->schema, table);
+		relid = get_relname_relid(table->name, get_namespace_oid(spec->schema, false));
+	}
+	check_destination(relid, table->name);
+	table->dest = relid;
+	table->rel = table_open(relid, ShareUpdateExclusiveLock);
+	table_close(table->rel, NoLock);
+	if (!table->created)
+		add_columns(spec->policy, table);
+	table->rel = table_open(relid, NoLock);
+	table->desc = row_desc(table);
+}

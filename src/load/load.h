@@ -1,0 +1,181 @@
+/*
+ * load.h
+ *		Tuples to tables, with their state and what was rejected, in one commit.
+ *
+ * A load is one piece of a run: one execution of the pipeline's query, up to a
+ * checkpoint or to the end.  All of a piece happens in one (sub)transaction.
+ */
+#ifndef LYF_LOAD_H
+#define LYF_LOAD_H
+
+#include "base/catalog.h"
+#include "fdw/fdw.h"
+#include "tcop/dest.h"
+
+/* in args.c: the arguments of a catalog statement, one call each; text, array and value may be NULL */
+
+typedef struct LyfArgs
+{
+	int			count;
+	Oid			types[LYF_CATALOG_ARGS];
+	Datum		values[LYF_CATALOG_ARGS];
+	bool		nulls[LYF_CATALOG_ARGS];
+} LyfArgs;
+
+extern void lyf_args_text(LyfArgs *args, const char *text);
+extern void lyf_args_int8(LyfArgs *args, int64 number);
+extern void lyf_args_datum(LyfArgs *args, Oid type, Datum value, bool isnull);
+extern void lyf_args_texts(LyfArgs *args, List *texts, bool isnull);
+extern void lyf_args_value(LyfArgs *args, const LyfValue *value);	/* as jsonb */
+extern uint64 lyf_args_run(const LyfArgs *args, const char *sql, LyfCatalogRow row, void *arg);
+
+/* a text[] as a List of char *; NIL for NULL, raises where a member is null */
+extern List *lyf_text_list(Datum array, bool isnull);
+
+/* a jsonb column of a row by name, as a value; NULL if null */
+extern LyfValue *lyf_catalog_value(HeapTuple tuple, TupleDesc desc, const char *name);
+
+/* run a statement as the current user, by SPI; raises.  Returns the number of rows processed. */
+extern uint64 lyf_load_execute(const char *fmt,...) pg_attribute_printf(1, 2);
+
+/* in shape.c: what the JSON of a column looks like: objects into columns, arrays into tables */
+
+typedef enum LyfShapeKind
+{
+	LYF_SHAPE_VALUE,			/* a column */
+	LYF_SHAPE_OBJECT,			/* a column for each member */
+	LYF_SHAPE_LIST				/* a table of its items (normalize), or a jsonb column */
+} LyfShapeKind;
+
+typedef struct LyfShape
+{
+	LyfShapeKind kind;
+	const char *key;			/* of the object it is in; NULL: the item itself of a list */
+	Oid			type;			/* of a value */
+	List	   *members;		/* of LyfShape *: of an object, of a list's items */
+	/* where it goes, set by the strategy */
+	int			field;			/* number in the table's fields, or -1 */
+	struct LyfTable *table;		/* of a list that has one */
+} LyfShape;
+
+/* from a property's JSON schema; NULL schema: a jsonb value */
+extern LyfShape *lyf_shape_from_schema(const char *key, const LyfValue *schema);
+
+/* from values seen */
+typedef struct LyfShapeLearner LyfShapeLearner;
+extern LyfShapeLearner *lyf_shape_learn_begin(void);
+extern void lyf_shape_learn(LyfShapeLearner *learner, const LyfValue *value);
+extern LyfShape *lyf_shape_learned(LyfShapeLearner *learner, const char *key);
+
+/* to and from what is kept with the pipeline; shapes is a List of LyfShape *, one a JSON column */
+extern LyfValue *lyf_shapes_to_value(List *shapes);
+extern List *lyf_shapes_from_value(const LyfValue *value);
+
+/* in nested.c: parsing strategies, a const table, one file each */
+
+typedef struct LyfNested LyfNested;
+
+extern const LyfNested *lyf_nested_get(const char *name);	/* raises, naming those there are */
+extern bool lyf_nested_wants_shapes(const LyfNested *nested);
+extern bool lyf_nested_wants_record(const LyfNested *nested);	/* the query's first column is the whole record */
+
+/* in mode.c: sync modes, a const table, one file each */
+
+typedef struct LyfMode LyfMode;
+
+extern const LyfMode *lyf_mode_get(const char *name);	/* raises, naming those there are */
+extern const char *lyf_mode_name(const LyfMode *mode);
+extern bool lyf_mode_wants_key(const LyfMode *mode);
+extern bool lyf_mode_is_full_refresh(const LyfMode *mode);
+
+/* in destination.c: what happens to a destination that lacks columns: schema policies, a const table */
+
+typedef struct LyfPolicy LyfPolicy;
+
+extern const LyfPolicy *lyf_policy_get(const char *name);	/* raises, naming those there are */
+
+/* schema and table of 'a.b' or 'b' (in the schema that CREATE TABLE would use); raises */
+extern void lyf_destination_parse(const char *text, char **schema, char **table);
+
+/* in rejected.c */
+
+typedef struct LyfRejects LyfRejects;
+
+/*
+ * The rejected records of a run.  keep false: the first one raises; max < 0: no
+ * limit, else one more than max raises.  Rejects live in CurrentMemoryContext.
+ */
+extern LyfRejects *lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep, int64 max);
+extern void lyf_rejects_add(LyfRejects *rejects, const LyfFailure *failure, const char *record);
+extern void lyf_rejects_flush(LyfRejects *rejects); /* write what is collected */
+extern int64 lyf_rejects_count(const LyfRejects *rejects);
+
+/* in receiver.c: a piece */
+
+/* what is loaded, where and how; the caller's, as long as the load lives */
+typedef struct LyfLoadSpec
+{
+	const LyfMode *mode;
+	const LyfNested *nested;
+	const LyfPolicy *policy;
+	const char *schema;
+	const char *table;
+	int64		run;
+	List	   *primary_key;	/* of char *: column names; NIL: none */
+	const char *cursor;			/* column whose greatest value is wanted, or NULL */
+	List	   *shapes;			/* of LyfShape *, for the strategies that want them */
+	LyfRejects *rejects;
+	const LyfScanControl *control;	/* of the scan, or NULL */
+	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination to heap (OIDs), or NULL */
+} LyfLoadSpec;
+
+typedef struct LyfLoad LyfLoad;
+
+/*
+ * Begin a piece: makes the destination if it is not there, adds what it lacks
+ * as the policy says, opens what is written.  desc: the query's columns.
+ * Memory: a context of its own under CurrentMemoryContext.  Raises; what an
+ * abort leaves behind is undone by the (sub)transaction.
+ */
+extern LyfLoad *lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc);
+
+/* was the destination made by lyf_load_begin? */
+extern bool lyf_load_is_new(const LyfLoad *load);
+
+/* where the query's rows go */
+extern DestReceiver *lyf_load_receiver(LyfLoad *load);
+
+typedef struct LyfLoadResult
+{
+	int64		read;			/* rows of the query */
+	int64		written;		/* rows that changed the destination (or the heap that will be it) */
+	char	   *cursor;			/* greatest value of the cursor column as JSON would show it, or NULL */
+	LyfValue   *heaps;			/* for the next piece; NULL after the last */
+} LyfLoadResult;
+
+/*
+ * End a piece: flush, merge; and if it is the last, what the mode does at the end (swap).
+ * The result is in CurrentMemoryContext.  The load is gone afterwards.
+ */
+extern void lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result);
+
+/* in swap.c: drop the hidden heaps that a piece left (those still there and ours) */
+extern void lyf_load_drop_heaps(const LyfValue *heaps);
+
+/* in record_id.c */
+
+/* text of a cursor's value, independent of the session's settings; palloc'd */
+extern char *lyf_cursor_text(Datum value, Oid type);
+
+/* in state.c: lyftron.state, see load.sql */
+
+/* Airbyte's state JSON of a pipeline, and the page it stands at; NULL where there is none */
+extern void lyf_state_get(const char *pipeline, LyfValue **state, LyfValue **page);
+
+/* write what differs; NULL: remove */
+extern void lyf_state_put(const char *pipeline, const char *stream, const LyfValue *state, const LyfValue *page);
+
+/* a state as it may come from Airbyte, out of its wrappings; raises where it is none */
+extern LyfValue *lyf_state_unwrap(const LyfValue *value, const char *stream);
+
+#endif							/* LYF_LOAD_H */

@@ -1,0 +1,172 @@
+/*
+ * load_internal.h
+ *		What the files of load/ share.
+ */
+#ifndef LYF_LOAD_INTERNAL_H
+#define LYF_LOAD_INTERNAL_H
+
+#include "load/load.h"
+
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+/* a column that is loaded */
+typedef struct LyfField
+{
+	const char *name;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+} LyfField;
+
+/*
+ * A table that is loaded: the destination, or a child of it.  Its rows are put
+ * together in writer->input: the fields, then the metadata columns.
+ */
+typedef struct LyfTable
+{
+	/* said by the strategy */
+	const char *name;			/* of the table, without schema */
+	struct LyfTable *parent;	/* NULL: the destination itself */
+	List	   *fields;			/* of LyfField * */
+	List	   *members;		/* child: of LyfShape *, what its items look like */
+	int			extra;			/* field of _lyftron_extra, or -1 */
+	/* made by destination.c */
+	Oid			dest;
+	Relation	rel;			/* the destination, locked */
+	TupleDesc	desc;			/* of the rows: fields and metadata */
+	bool		created;
+	/* made by the mode */
+	Oid			heap;			/* the hidden heap of a full refresh, or InvalidOid */
+	Oid			stage;			/* the staging table of a merge, or InvalidOid */
+	Relation	sink;			/* what is written: heap or stage */
+	struct LyfWriter *writer;
+} LyfTable;
+
+/* the metadata columns, in the order in which they follow the fields */
+typedef enum LyfMeta
+{
+	LYF_META_ID, LYF_META_EXTRACTED_AT, LYF_META_LOADED_AT, LYF_META_RUN,
+	LYF_META_ROW,				/* of staging tables only: number of the record in its piece */
+	LYF_META_COUNT,
+	LYF_META_PARENT_ID = LYF_META_COUNT,	/* children */
+	LYF_META_ROOT_ID, LYF_META_INDEX,
+	LYF_META_CHILD_COUNT
+} LyfMeta;
+
+#define LYF_EXTRA_COLUMN	"_lyftron_extra"
+
+struct LyfLoad
+{
+	DestReceiver receiver;		/* first: what the executor knows of it */
+	const LyfLoadSpec *spec;
+	MemoryContext cxt;
+	MemoryContext row_cxt;		/* reset with each record */
+	List	   *tables;			/* of LyfTable *, the destination first */
+	TupleDesc	query;
+	struct LyfRecordId *record_id;
+	int			cursor;			/* attribute number, or 0 */
+	struct FmgrInfo *cursor_cmp;
+	Oid			cursor_collation;
+	int16		cursor_len;
+	bool		cursor_byval;
+	bool		cursor_seen;
+	Datum		cursor_max;
+	TimestampTz now;
+	int64		read;
+	int64		written;
+	/* of the record at hand */
+	pg_uuid_t	id;
+	TimestampTz extracted_at;
+	TupleTableSlot *source;
+	/* a strategy's own */
+	int		   *columns;		/* for each column of the query: its field, or -1 */
+	LyfShape  **shapes;			/* for each column of the query: its shape, or NULL */
+};
+
+/* in nested.c */
+struct LyfNested
+{
+	const char *name;
+	bool		wants_shapes;	/* spec->shapes must be there */
+	bool		wants_record;
+	void		(*layout) (LyfLoad *load);	/* say load->tables */
+	void		(*record) (LyfLoad *load);	/* put the rows of load->source */
+};
+
+extern const LyfNested lyf_nested_jsonb;
+extern const LyfNested lyf_nested_flatten;
+extern const LyfNested lyf_nested_normalize;
+extern const LyfNested lyf_nested_raw;
+
+extern LyfTable *lyf_table_make(const char *name, LyfTable *parent);
+extern int	lyf_table_add_field(LyfTable *table, const char *name, Oid type, int32 typmod, Oid collation);
+
+/* put the row whose fields are in table->writer's input; children say where they belong.  False: it was rejected. */
+extern bool lyf_load_put(LyfLoad *load, LyfTable *table);
+extern bool lyf_load_put_child(LyfLoad *load, LyfTable *table, const pg_uuid_t *id, const pg_uuid_t *parent, int64 index);
+
+/* in nested_flatten.c: flatten and normalize differ in what a list becomes */
+extern void lyf_flatten_layout(LyfLoad *load, bool tables);
+extern void lyf_flatten_members(LyfTable *table, List *members, const char *prefix, bool tables, List **children);
+extern LyfValue *lyf_flatten_item(LyfTable *table, LyfShape *shape, const LyfValue *value);
+extern LyfValue *lyf_flatten_map(LyfTable *table, List *members, const LyfValue *map);
+extern void lyf_flatten_extra(LyfTable *table, LyfValue *extra);
+extern LyfValue *lyf_flatten_columns(LyfLoad *load, LyfValue **documents);
+
+/* in mode.c */
+struct LyfMode
+{
+	const char *name;
+	bool		wants_key;
+	bool		full_refresh;
+	bool		key_is_record;	/* _lyftron_id is made of the whole record even if there is a key */
+	void		(*check) (LyfLoad *load, LyfTable *table);	/* may this destination be loaded so?  raises */
+	void		(*open) (LyfLoad *load, LyfTable *table);	/* set table->sink */
+	int64		(*checkpoint) (LyfLoad *load);	/* rows are flushed: end of a piece; rows written */
+	int64		(*finish) (LyfLoad *load);	/* end of the run, after the last checkpoint; adds to rows written */
+};
+
+extern const LyfMode lyf_mode_full_refresh;
+extern const LyfMode lyf_mode_incremental;
+extern const LyfMode lyf_mode_incremental_append;
+
+/* in merge.c: staging tables, and from there into `into`; update false: rows that are there stay as they are */
+extern void lyf_merge_open(LyfTable *table, Oid into);
+extern int64 lyf_merge(LyfLoad *load, bool into_heap, bool update);
+extern void lyf_merge_index(Oid relid, const char *column, bool unique);
+
+/* in swap.c: of rows with the same _lyftron_id keep the one written last; how many went */
+extern int64 lyf_remove_doubles(Oid relid);
+
+/* in destination.c */
+extern void lyf_destination_open(LyfLoad *load, LyfTable *table);
+extern char *lyf_relation_name(Oid relid);	/* quoted and qualified, palloc'd */
+
+/* in writer.c */
+typedef struct LyfWriter
+{
+	TupleTableSlot *input;		/* the row to write, of the desc given; fields to be filled by the caller */
+	int64		written;
+	struct LyfWriterState *state;
+} LyfWriter;
+
+/*
+ * Write into rel rows of desc: columns by name, others by their defaults.  rule
+ * is the relation (of the same layout) whose defaults and constraints hold; name is for messages.
+ * Memory: CurrentMemoryContext.
+ */
+extern LyfWriter *lyf_writer_begin(const char *name, Relation rel, Relation rule, TupleDesc desc);
+extern LyfFailure *lyf_writer_put(LyfWriter *writer);	/* failure: a constraint; it is not written */
+extern void lyf_writer_flush(LyfWriter *writer);
+extern void lyf_writer_end(LyfWriter *writer);
+
+/* in record_id.c */
+typedef struct LyfRecordId LyfRecordId;
+
+extern LyfRecordId *lyf_record_id_begin(TupleDesc desc, const int *attnos, int count, bool whole);
+extern LyfFailure *lyf_record_id(LyfRecordId *record_id, TupleTableSlot *slot, pg_uuid_t *id);
+extern void lyf_child_id(const pg_uuid_t *parent, const char *table, int64 index, pg_uuid_t *id);
+
+#endif							/* LYF_LOAD_INTERNAL_H */

@@ -1,0 +1,45 @@
+/*
+ * mode.c
+ *		The sync modes: swap.c has the full refresh, merge.c the incremental ones.
+ */
+#include "postgres.h"
+
+#include "load/load_internal.h"
+
+static const LyfMode *const modes[] = {
+	&lyf_mode_full_refresh,
+	&lyf_mode_incremental,
+	&lyf_mode_incremental_append,
+};
+
+const LyfMode *
+lyf_mode_get(const char *name)
+{
+	for (int i = 0; i < lengthof(modes); i++)
+	{
+		if (strcmp(modes[i]->name, name) == 0)
+			return modes[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no sync mode \"%s\"", name),
+			 errhint("Sync modes are: full_refresh, incremental, incremental_append.")));
+}
+
+const char *
+lyf_mode_name(const LyfMode *mode)
+{
+	return mode->name;
+}
+
+bool
+lyf_mode_wants_key(const LyfMode *mode)
+{
+	return mode->wants_key;
+}
+
+bool
+lyf_mode_is_full_refresh(const LyfMode *mode)
+{
+	return mode->full_refresh;
+}

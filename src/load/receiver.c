@@ -1,0 +1,301 @@
+/*
+ * receiver.c
+ *		A piece of a run: the executor hands rows to a DestReceiver; each gets its
+ *		_lyftron_id, and the parsing strategy makes of it rows of the destination
+ *		and its children, which writers write in batches.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "base/clock.h"
+#include "load/load_internal.h"
+
+/* the last column of that name, or 0: a column that the strategy asked for stands after the record */
+static int
+find_column(TupleDesc desc, const char *name)
+{
+	for (int i = desc->natts; i > 0; i--)
+	{
+		if (strcmp(NameStr(TupleDescAttr(desc, i - 1)->attname), name) == 0)
+			return i;
+	}
+	return 0;
+}
+
+static int
+require_column(TupleDesc desc, const char *name, const char *role)
+{
+	int			number = find_column(desc, name);
+
+	if (number == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the source has no column \"%s\", which is the pipeline's %s", name, role)));
+	return number;
+}
+
+static void
+begin_record_id(LyfLoad *load)
+{
+	const LyfLoadSpec *spec = load->spec;
+	TupleDesc	desc = load->query;
+	bool		whole = spec->primary_key == NIL || spec->mode->key_is_record;
+	int		   *attnos = palloc(sizeof(int) * (desc->natts + list_length(spec->primary_key)));
+	int			count = 0;
+	ListCell   *lc;
+
+	if (!whole)
+	{
+		foreach(lc, spec->primary_key)
+			attnos[count++] = require_column(desc, lfirst(lc), "primary key");
+	}
+	else
+	{
+		/* where the first column is the record, those after it only repeat parts of it */
+		for (int i = 1; i <= (spec->nested->wants_record ? 1 : desc->natts); i++)
+			attnos[count++] = i;
+	}
+	load->record_id = lyf_record_id_begin(desc, attnos, count, whole);
+}
+
+static void
+begin_cursor(LyfLoad *load)
+{
+	Form_pg_attribute attribute;
+	TypeCacheEntry *type;
+
+	if (load->spec->cursor == NULL)
+		return;
+	load->cursor = require_column(load->query, load->spec->cursor, "cursor");
+	attribute = TupleDescAttr(load->query, load->cursor - 1);
+	type = lookup_type_cache(attribute->atttypid, TYPECACHE_CMP_PROC_FINFO);
+	if (!OidIsValid(type->cmp_proc))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("the cursor column \"%s\" is of type %s, which has no order",
+						load->spec->cursor, format_type_be(attribute->atttypid))));
+	load->cursor_cmp = &type->cmp_proc_finfo;
+	load->cursor_collation = attribute->attcollation;
+	load->cursor_len = attribute->attlen;
+	load->cursor_byval = attribute->attbyval;
+}
+
+static void
+check_names(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
+
+		if (strncmp(name, "_lyftron_", 9) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_RESERVED_NAME),
+					 errmsg("column name \"%s\" of the source is reserved", name),
+					 errhint("Give the column another name in the pipeline's source query.")));
+	}
+}
+
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+observe_cursor(LyfLoad *load, TupleTableSlot *slot)
+{
+	Datum		value = slot->tts_values[load->cursor - 1];
+	MemoryContext old;
+
+	if (slot->tts_isnull[load->cursor - 1])
+		return;
+	if (load->cursor_seen &&
+		DatumGetInt32(FunctionCall2Coll(load->cursor_cmp, load->cursor_collation, value, load->cursor_max)) <= 0)
+		return;
+	old = MemoryContextSwitchTo(load->cxt);
+	if (load->cursor_seen && !load->cursor_byval)
+		pfree(DatumGetPointer(load->cursor_max));
+	load->cursor_max = datumCopy(value, load->cursor_byval, load->cursor_len);
+	load->cursor_seen = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* The record at hand as JSON text, for lyftron.rejected. */
+static char *
+record_text(TupleTableSlot *slot)
+{
+	Datum		row;
+
+	BlessTupleDesc(slot->tts_tupleDescriptor);
+	row = ExecFetchSlotHeapTupleDatum(slot);
+	return TextDatumGetCString(DirectFunctionCall1(row_to_json, row));
+}
+
+static bool
+receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	LyfLoad    *load = (LyfLoad *) self;
+	const LyfScanControl *control = load->spec->control;
+	MemoryContext old;
+	LyfFailure *failure;
+
+	MemoryContextReset(load->row_cxt);
+	old = MemoryContextSwitchTo(load->row_cxt);
+	slot_getallattrs(slot);
+	load->read++;
+	load->source = slot;
+	load->extracted_at = control != NULL && control->scanned ? control->extracted_at : load->now;
+	failure = lyf_record_id(load->record_id, slot, &load->id);
+	if (failure != NULL)
+		lyf_rejects_add(load->spec->rejects, failure, record_text(slot));
+	else
+		load->spec->nested->record(load);
+	if (load->cursor > 0)
+		observe_cursor(load, slot);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
+bool
+lyf_load_put(LyfLoad *load, LyfTable *table)
+{
+	TupleTableSlot *input = table->writer->input;
+	int			first = list_length(table->fields);
+	Datum	   *meta = input->tts_values + first;
+	LyfFailure *failure;
+
+	if (table->parent == NULL)
+		meta[LYF_META_ID] = UUIDPGetDatum(&load->id);
+	meta[LYF_META_EXTRACTED_AT] = TimestampTzGetDatum(load->extracted_at);
+	meta[LYF_META_LOADED_AT] = TimestampTzGetDatum(load->now);
+	meta[LYF_META_RUN] = Int64GetDatum(load->spec->run);
+	meta[LYF_META_ROW] = Int64GetDatum(load->read);
+	for (int i = first; i < input->tts_tupleDescriptor->natts; i++)
+		input->tts_isnull[i] = false;
+	failure = lyf_writer_put(table->writer);
+	if (failure == NULL)
+		return true;
+	lyf_rejects_add(load->spec->rejects, failure,
+					table->parent == NULL ? record_text(load->source) : record_text(input));
+	return false;
+}
+
+bool
+lyf_load_put_child(LyfLoad *load, LyfTable *table, const pg_uuid_t *id, const pg_uuid_t *parent, int64 index)
+{
+	Datum	   *meta = table->writer->input->tts_values + list_length(table->fields);
+
+	meta[LYF_META_ID] = UUIDPGetDatum(id);
+	meta[LYF_META_PARENT_ID] = UUIDPGetDatum(parent);
+	meta[LYF_META_ROOT_ID] = UUIDPGetDatum(&load->id);
+	meta[LYF_META_INDEX] = Int64GetDatum(index);
+	return lyf_load_put(load, table);
+}
+
+LyfLoad *
+lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron load", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	LyfLoad    *load = palloc0(sizeof(LyfLoad));
+	ListCell   *lc;
+
+	load->receiver.receiveSlot = receive;
+	load->receiver.rStartup = receive_startup;
+	load->receiver.rShutdown = receive_nothing;
+	load->receiver.rDestroy = receive_nothing;
+	load->receiver.mydest = DestNone;
+	load->spec = spec;
+	load->cxt = cxt;
+	load->row_cxt = AllocSetContextCreate(cxt, "lyftron record", ALLOCSET_DEFAULT_SIZES);
+	load->query = CreateTupleDescCopy(desc);
+	load->now = lyf_now();
+	check_names(desc);
+	begin_record_id(load);
+	begin_cursor(load);
+	spec->nested->layout(load);
+	foreach(lc, load->tables)
+	{
+		LyfTable   *table = lfirst(lc);
+
+		lyf_destination_open(load, table);
+		spec->mode->check(load, table);
+		spec->mode->open(load, table);
+		table->writer = lyf_writer_begin(table->name, table->sink,
+										 OidIsValid(table->stage) ? table->sink : table->rel, table->desc);
+	}
+	MemoryContextSwitchTo(old);
+	return load;
+}
+
+bool
+lyf_load_is_new(const LyfLoad *load)
+{
+	return ((LyfTable *) linitial(load->tables))->created;
+}
+
+DestReceiver *
+lyf_load_receiver(LyfLoad *load)
+{
+	return &load->receiver;
+}
+
+/* What the next piece needs to go on with the heaps of this one. */
+static LyfValue *
+collect_heaps(LyfLoad *load)
+{
+	LyfValue   *heaps = lyf_value_make(LYF_MAP);
+	ListCell   *lc;
+
+	foreach(lc, load->tables)
+	{
+		LyfTable   *table = lfirst(lc);
+
+		if (OidIsValid(table->heap))
+			lyf_value_set(heaps, psprintf("%u", table->dest), lyf_value_int(table->heap));
+	}
+	return heaps->len > 0 ? heaps : NULL;
+}
+
+void
+lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
+{
+	const LyfMode *mode = load->spec->mode;
+	ListCell   *lc;
+
+	foreach(lc, load->tables)
+	{
+		LyfTable   *table = lfirst(lc);
+
+		lyf_writer_end(table->writer);
+		load->written += table->parent == NULL ? table->writer->written : 0;
+		table_close(table->sink, NoLock);
+		table_close(table->rel, NoLock);
+	}
+	lyf_rejects_flush(load->spec->rejects);
+	CommandCounterIncrement();
+	result->written = mode->checkpoint(load);
+	if (last)
+		result->written += mode->finish(load);
+	result->read = load->read;
+	result->heaps = last ? NULL : collect_heaps(load);
+	result->cursor = load->cursor_seen ?
+		lyf_cursor_text(load->cursor_max, TupleDescAttr(load->query, load->cursor - 1)->atttypid) : NULL;
+	MemoryContextDelete(load->cxt);
+}

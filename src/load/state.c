@@ -1,0 +1,169 @@
+/*
+ * state.c
+ *		A pipeline's position, as rows of lyftron.state.
+ *
+ * One row, with no partition, holds what is said of the stream as a whole: its
+ * cursor as Airbyte's state JSON has it (for streams with partitions all members but
+ * `states`), and the page that a checkpoint stopped at.  Each member of `states` is a row
+ * of its own, in the order of `ordinal`.  Only rows that differ are written.
+ */
+#include "postgres.h"
+
+#include "load/load_internal.h"
+
+typedef struct StateRow
+{
+	MemoryContext cxt;
+	LyfValue   *state;
+	LyfValue   *page;
+} StateRow;
+
+static void
+take_state(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	StateRow   *row = arg;
+	MemoryContext old = MemoryContextSwitchTo(row->cxt);
+
+	row->state = lyf_catalog_value(tuple, desc, "state");
+	row->page = lyf_catalog_value(tuple, desc, "page");
+	MemoryContextSwitchTo(old);
+}
+
+void
+lyf_state_get(const char *pipeline, LyfValue **state, LyfValue **page)
+{
+	StateRow	row = {CurrentMemoryContext, NULL, NULL};
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, pipeline);
+	lyf_args_run(&args,
+				 "SELECT g.page, CASE WHEN p.states IS NULL THEN g.cursor "
+				 "ELSE coalesce(g.cursor, '{}') || jsonb_build_object('states', p.states) END AS state "
+				 "FROM (VALUES (1)) one LEFT JOIN lyftron.state g ON g.pipeline = $1 AND g.partition IS NULL, "
+				 "(SELECT jsonb_agg(jsonb_build_object('partition', partition, 'cursor', cursor) ORDER BY ordinal) AS states "
+				 "FROM lyftron.state WHERE pipeline = $1 AND partition IS NOT NULL) p",
+				 take_state, &row);
+	*state = row.state;
+	*page = row.page;
+}
+
+static void
+put_stream(const char *pipeline, const char *stream, const LyfValue *cursor, const LyfValue *page)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, pipeline);
+	lyf_args_text(&args, stream);
+	lyf_args_value(&args, cursor);
+	lyf_args_value(&args, page);
+	lyf_args_run(&args,
+				 "INSERT INTO lyftron.state AS s (pipeline, stream, ordinal, partition, cursor, page) "
+				 "VALUES ($1, $2, 0, NULL, $3, $4) "
+				 "ON CONFLICT (pipeline, md5(coalesce(partition::text, ''))) DO UPDATE "
+				 "SET stream = EXCLUDED.stream, cursor = EXCLUDED.cursor, page = EXCLUDED.page, updated_at = now() "
+				 "WHERE (s.stream, s.cursor, s.page) IS DISTINCT FROM (EXCLUDED.stream, EXCLUDED.cursor, EXCLUDED.page)",
+				 NULL, NULL);
+}
+
+static void
+put_partitions(const char *pipeline, const char *stream, const LyfValue *states)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, pipeline);
+	lyf_args_text(&args, stream);
+	lyf_args_value(&args, states);
+	lyf_args_run(&args,
+				 "WITH given AS (SELECT DISTINCT ON (v.member -> 'partition') v.member -> 'partition' AS partition, "
+				 "v.member -> 'cursor' AS cursor, v.number FROM jsonb_array_elements($3) WITH ORDINALITY AS v (member, number) "
+				 "ORDER BY v.member -> 'partition', v.number DESC), "
+				 "gone AS (DELETE FROM lyftron.state s WHERE s.pipeline = $1 AND s.partition IS NOT NULL "
+				 "AND NOT EXISTS (SELECT FROM given WHERE given.partition = s.partition)) "
+				 "INSERT INTO lyftron.state AS s (pipeline, stream, ordinal, partition, cursor) "
+				 "SELECT $1, $2, given.number + (SELECT coalesce(max(ordinal), 0) FROM lyftron.state WHERE pipeline = $1), "
+				 "given.partition, given.cursor FROM given "
+				 "LEFT JOIN lyftron.state old ON old.pipeline = $1 AND old.partition = given.partition "
+				 "WHERE old.pipeline IS NULL OR old.cursor IS DISTINCT FROM given.cursor "
+				 "ON CONFLICT (pipeline, md5(coalesce(partition::text, ''))) DO UPDATE "
+				 "SET cursor = EXCLUDED.cursor, updated_at = now()",
+				 NULL, NULL);
+}
+
+static void
+delete_rows(const char *pipeline, bool partitions)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, pipeline);
+	lyf_args_run(&args, partitions
+				 ? "DELETE FROM lyftron.state WHERE pipeline = $1 AND partition IS NOT NULL"
+				 : "DELETE FROM lyftron.state WHERE pipeline = $1 AND partition IS NULL",
+				 NULL, NULL);
+}
+
+void
+lyf_state_put(const char *pipeline, const char *stream, const LyfValue *state, const LyfValue *page)
+{
+	LyfValue   *states = lyf_value_get(state, "states");
+	LyfValue   *rest = NULL;
+
+	if (!lyf_value_is(states, LYF_LIST))
+		states = NULL;
+	if (state != NULL)
+	{
+		rest = lyf_value_copy(state);
+		if (states != NULL)
+			lyf_value_remove(rest, "states");
+	}
+	if (rest != NULL || page != NULL)
+		put_stream(pipeline, stream, rest, page);
+	else
+		delete_rows(pipeline, false);
+	if (states != NULL)
+		put_partitions(pipeline, stream, states);
+	else
+		delete_rows(pipeline, true);
+}
+
+/* The state of one member of a message list: {"type": "STREAM", "stream": {...}} */
+static LyfValue *
+unwrap_message(const LyfValue *message, const char *stream)
+{
+	LyfValue   *inner = lyf_value_get(message, "stream");
+	LyfValue   *descriptor = lyf_value_get(inner, "stream_descriptor");
+	const char *name = lyf_value_text(lyf_value_get(descriptor, "name"));
+	LyfValue   *state = lyf_value_get(inner, "stream_state");
+
+	if (name == NULL || strcmp(name, stream) != 0)
+		return NULL;
+	return state;
+}
+
+LyfValue *
+lyf_state_unwrap(const LyfValue *value, const char *stream)
+{
+	LyfValue   *found = NULL;
+
+	if (value->kind == LYF_LIST)
+	{
+		lyf_foreach(message, value)
+		{
+			LyfValue   *state = unwrap_message(message, stream);
+
+			if (state != NULL)
+				found = state;
+		}
+	}
+	else if (lyf_value_get(value, "stream_state") != NULL)
+		found = lyf_value_get(value, "stream_state");
+	else if (lyf_value_get(lyf_value_get(value, "stream"), "stream_descriptor") != NULL)
+		found = unwrap_message(value, stream);
+	else if (value->kind == LYF_MAP)
+		found = lyf_value_copy(value);
+	if (!lyf_value_is(found, LYF_MAP))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this is no state of stream \"%s\"", stream),
+				 errhint("Give the stream's state object, or Airbyte's list of state messages with this stream in it.")));
+	return found;
+}

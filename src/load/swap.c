@@ -1,0 +1,263 @@
+/*
+ * swap.c
+ *		Full refresh: rows go to a hidden heap, of the same layout as the destination,
+ *		which takes the destination's place at the end, as REFRESH MATERIALIZED VIEW
+ *		does it: under the same OID, so that grants, views and indexes stay.
+ *
+ * The heap outlives transactions, so that a piece can commit; it is called
+ * _lyftron_load_<OID of the destination> and stands beside it.  Readers of the
+ * destination are locked out (AccessExclusiveLock) only for the swap, in which
+ * the indexes are built.  Where children must follow their parents and a
+ * parent can come twice, rows are merged into the heap by its own unique index.
+ */
+#include "postgres.h"
+
+#include "access/multixact.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/heap.h"
+#include "catalog/pg_class.h"
+#include "commands/cluster.h"
+#include "commands/tablecmds.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "load/load_internal.h"
+
+/* Do rows have to be merged as they come?  Else double keys are removed at the end. */
+static bool
+merges(const LyfLoad *load)
+{
+	return load->spec->primary_key != NIL && list_length(load->tables) > 1;
+}
+
+static void
+heap_name(Oid dest, char *name)
+{
+	snprintf(name, NAMEDATALEN, "_lyftron_load_%u", dest);
+}
+
+/* Swapping storage goes past triggers and foreign keys: refuse where somebody counts on them. */
+static void
+check_swappable(LyfLoad *load, LyfTable *table)
+{
+	Relation	rel = table->rel;
+	const char *hint = "Load in another mode, or into a table of its own.";
+
+	if (!lyf_owns_relation(table->dest, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, table->name);
+	if (heap_truncate_find_FKs(list_make1_oid(table->dest)) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot refresh table \"%s\", which a foreign key of another table refers to", table->name),
+				 errhint("%s", hint)));
+	if (rel->trigdesc != NULL &&
+		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_insert_after_row))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot refresh table \"%s\", which has triggers or foreign keys that act on each row", table->name),
+				 errhint("%s", hint)));
+}
+
+static bool
+same_layout(TupleDesc a, TupleDesc b)
+{
+	if (a->natts != b->natts)
+		return false;
+	for (int i = 0; i < a->natts; i++)
+	{
+		Form_pg_attribute x = TupleDescAttr(a, i);
+		Form_pg_attribute y = TupleDescAttr(b, i);
+
+		if (x->attisdropped != y->attisdropped || x->atttypid != y->atttypid ||
+			x->attlen != y->attlen || x->attalign != y->attalign)
+			return false;
+	}
+	return true;
+}
+
+/* The heap that an earlier piece filled, if it is still there, ours, and of the destination's layout. */
+static Oid
+find_heap(const LyfValue *heaps, Oid dest)
+{
+	LyfValue   *known = lyf_value_get(heaps, psprintf("%u", dest));
+	char		expected[NAMEDATALEN];
+	Oid			heap;
+	char	   *name;
+
+	if (!lyf_value_is(known, LYF_INT))
+		return InvalidOid;
+	heap = (Oid) known->u.integer;
+	heap_name(dest, expected);
+	name = get_rel_name(heap);
+	if (name == NULL || strcmp(name, expected) != 0)
+		return InvalidOid;
+	return heap;
+}
+
+static void
+drop_heap(Oid heap)
+{
+	ObjectAddress object;
+
+	ObjectAddressSet(object, RelationRelationId, heap);
+	performDeletion(&object, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+}
+
+/* A new heap; a left-over of the same name, whose piece is not known any more, goes. */
+static Oid
+make_heap(Relation rel)
+{
+	char		name[NAMEDATALEN];
+	Oid			old;
+	Oid			heap;
+
+	heap_name(RelationGetRelid(rel), name);
+	old = get_relname_relid(name, RelationGetNamespace(rel));
+	if (OidIsValid(old))
+	{
+		if (!lyf_owns_relation(old, GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+		drop_heap(old);
+		CommandCounterIncrement();
+	}
+	heap = make_new_heap(RelationGetRelid(rel), rel->rd_rel->reltablespace, rel->rd_rel->relam,
+						 rel->rd_rel->relpersistence, ShareUpdateExclusiveLock);
+	RenameRelationInternal(heap, name, true, false);
+	CommandCounterIncrement();
+	return heap;
+}
+
+static void
+open_heap(LyfLoad *load, LyfTable *table)
+{
+	Oid			heap = find_heap(load->spec->heaps, table->dest);
+
+	if (OidIsValid(heap))
+	{
+		Relation	rel = table_open(heap, RowExclusiveLock);
+
+		if (!same_layout(RelationGetDescr(table->rel), RelationGetDescr(rel)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("table \"%s\" was altered while it was being refreshed", table->name),
+					 errhint("Run the pipeline again: it starts afresh.")));
+		table_close(rel, NoLock);
+	}
+	else
+	{
+		heap = make_heap(table->rel);
+		if (merges(load))
+			lyf_merge_index(heap, "_lyftron_id", true);
+	}
+	table->heap = heap;
+	if (merges(load))
+		lyf_merge_open(table, heap);
+	else
+		table->sink = table_open(heap, RowExclusiveLock);
+}
+
+static int64
+checkpoint(LyfLoad *load)
+{
+	return merges(load) ? lyf_merge(load, true, true) : load->written;
+}
+
+/* Of rows with the same key the last one stays; pieces append, so that is the last one of the table. */
+int64
+lyf_remove_doubles(Oid relid)
+{
+	char	   *heap = lyf_relation_name(relid);
+
+	return lyf_load_execute("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+							"SELECT d.place FROM (SELECT ctid AS place, pg_catalog.row_number() OVER "
+							"(PARTITION BY _lyftron_id ORDER BY ctid DESC) AS number FROM %s) d WHERE d.number > 1))",
+							heap, heap);
+}
+
+static void
+swap(LyfTable *table)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	TransactionId frozen_xid;
+	MultiXactId min_multi;
+	char		persistence;
+	Relation	rel;
+	double		rows;
+
+	rel = table_open(table->dest, AccessExclusiveLock);
+	CheckTableNotInUse(rel, "lyftron.run");
+	table_close(rel, NoLock);
+
+	/* the heap's rows may be older than this transaction: its own horizons hold */
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->heap));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table->heap);
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	frozen_xid = form->relfrozenxid;
+	min_multi = form->relminmxid;
+	persistence = form->relpersistence;
+	ReleaseSysCache(tuple);
+
+	finish_heap_swap(table->dest, table->heap, false, false, true, true,
+					 frozen_xid, min_multi, persistence);
+
+	rel = table_open(table->dest, NoLock);
+	rows = Max(rel->rd_rel->reltuples, table->writer->written);
+	pgstat_count_truncate(rel);
+	pgstat_count_heap_insert(rel, (PgStat_Counter) rows);
+	table_close(rel, NoLock);
+}
+
+static int64
+finish(LyfLoad *load)
+{
+	int64		removed = 0;
+	ListCell   *lc;
+
+	if (load->spec->primary_key != NIL && !merges(load))
+		removed = lyf_remove_doubles(((LyfTable *) linitial(load->tables))->heap);
+	CommandCounterIncrement();
+	/* indexes are built here, maybe on expressions, maybe in parallel */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, load->tables)
+		swap(lfirst(lc));
+	PopActiveSnapshot();
+	return -removed;
+}
+
+void
+lyf_load_drop_heaps(const LyfValue *heaps)
+{
+	if (heaps == NULL || heaps->kind != LYF_MAP)
+		return;
+	lyf_foreach(member, heaps)
+	{
+		Oid			heap = find_heap(heaps, (Oid) strtoul(member->key, NULL, 10));
+
+		if (!OidIsValid(heap) || !lyf_owns_relation(heap, GetUserId()))
+			continue;
+		LockRelationOid(heap, AccessExclusiveLock);
+		if (get_rel_name(heap) != NULL)
+			drop_heap(heap);
+	}
+	CommandCounterIncrement();
+}
+
+const LyfMode lyf_mode_full_refresh = {
+	.name = "full_refresh",
+	.full_refresh = true,
+	.check = check_swappable,
+	.open = open_heap,
+	.checkpoint = checkpoint,
+	.finish = finish,
+};

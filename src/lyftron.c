@@ -1,0 +1,19 @@
+/*
+ * lyftron.c
+ *		The module's start: each room is told that it is loaded.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "base/settings.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	lyf_settings_init();
+}

@@ -1,0 +1,121 @@
+/*
+ * net.h
+ *		Bytes from the network.
+ */
+#ifndef LYF_NET_H
+#define LYF_NET_H
+
+#include "base/failure.h"
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+typedef struct LyfHeader
+{
+	const char *name;
+	const char *value;
+} LyfHeader;
+
+/* What was done on the wire, for EXPLAIN ANALYZE and the jobs view; add to it, never reset */
+typedef struct LyfNetStats
+{
+	int64		requests;		/* sent, retries included */
+	int64		retries;
+	int64		pages;			/* responses that gave records */
+	int64		wire_bytes;		/* received, compressed, with headers */
+	int64		body_bytes;		/* received, decompressed */
+	int64		network_us;		/* waiting for and receiving responses */
+	int64		wait_us;		/* held back: retry and rate limit */
+} LyfNetStats;
+
+/* in http.c: requests; in url.c: URLs */
+
+typedef struct LyfHttpRequest
+{
+	const char *method;
+	const char *url;			/* http or https only */
+	const LyfHeader *headers;
+	int			header_count;
+	const char *body;			/* or NULL */
+	size_t		body_len;
+	int			connect_timeout_ms; /* 0 = the setting's */
+	int			timeout_ms;		/* 0 = the setting's */
+	bool		no_redirects;
+} LyfHttpRequest;
+
+typedef struct LyfHttpResponse
+{
+	int			status;
+	const LyfHeader *headers;	/* of the last response, in order, as sent */
+	int			header_count;
+	char	   *body;			/* decompressed, body[body_len] is writable and 0 */
+	size_t		body_len;
+	const char *url;			/* after redirects */
+	int64		elapsed_us;
+	int64		wire_bytes;
+} LyfHttpResponse;
+
+typedef struct LyfTransfer LyfTransfer;
+
+/*
+ * Start a request; several may be in flight at once (all progress while any is
+ * waited for).  The transfer and, later, its response belong to CurrentMemoryContext
+ * at the call: resetting it cancels the transfer and frees all of it, curl's handles too.
+ */
+extern LyfFailure *lyf_http_start(const LyfHttpRequest *request, LyfTransfer **transfer);
+
+/*
+ * Wait for it, on the sockets and the latch together; handles interrupts
+ * (cancel and timeouts raise at once).  A response of any status is no failure;
+ * no response is (retryable where trying again is sensible): refused, reset,
+ * timed out, TLS, too large, bad redirect ...  stats may be NULL.
+ */
+extern LyfFailure *lyf_http_wait(LyfTransfer *transfer, LyfNetStats *stats, LyfHttpResponse **response);
+
+/* first value of a header, name compared without case, or NULL */
+extern const char *lyf_http_header(const LyfHttpResponse *response, const char *name);
+
+/* percent-encode one component / a form value (space as +) / undo either; palloc'd */
+extern char *lyf_url_encode(const char *text, size_t len);
+extern char *lyf_url_encode_form(const char *text, size_t len);
+extern char *lyf_url_decode(const char *text, size_t len);
+
+/* RFC 3986: reference against base, as Python's urljoin; palloc'd */
+extern char *lyf_url_join(const char *base, const char *reference);
+
+/* same scheme, host and port? */
+extern bool lyf_url_same_origin(const char *a, const char *b);
+
+/* in retry.c */
+
+/* sleep on the latch, handling interrupts; counts into stats->wait_us (may be NULL) */
+extern void lyf_net_sleep(int64 milliseconds, LyfNetStats *stats);
+
+/* Retry-After: seconds or an HTTP date relative to now; -1 if it is neither */
+extern int64 lyf_retry_after_ms(const char *value, TimestampTz now);
+
+/* base * factor^attempt, at most cap; with jitter: uniform in [0, that] */
+extern int64 lyf_backoff_ms(int64 base_ms, double factor, int attempt, int64 cap_ms, bool jitter);
+
+/* in rate.c: budgets of calls; they live in CurrentMemoryContext, so make them in one that lasts */
+
+typedef struct LyfRate LyfRate;
+
+/* at most limit calls in any (moving) or each (fixed) window of interval */
+extern LyfRate *lyf_rate_moving(int limit, int64 interval_ms);
+extern LyfRate *lyf_rate_fixed(int limit, int64 period_ms, TimestampTz next_reset);
+
+/* how long to wait until one more call of this weight is allowed; 0 = it was taken now */
+extern int64 lyf_rate_acquire(LyfRate *rate, int weight, TimestampTz now);
+
+/* what the server said: calls left, and when its window ends (0 = not said) */
+extern void lyf_rate_update(LyfRate *rate, int remaining, TimestampTz reset);
+
+/* in redact.c */
+
+/* a URL as it may be shown: values of query parameters whose names smell of secrets, and user:password@, as *** */
+extern char *lyf_redact_url(const char *url);
+
+/* replace every occurrence of each of the secrets (longer than 3 bytes) by *** */
+extern char *lyf_redact_text(const char *text, const char *const *secrets, int count);
+
+#endif							/* LYF_NET_H */

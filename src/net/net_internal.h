@@ -1,0 +1,66 @@
+/*
+ * net_internal.h
+ *		What the files of net/ share and others must not see.
+ */
+#ifndef LYF_NET_INTERNAL_H
+#define LYF_NET_INTERNAL_H
+
+#include "net/net.h"
+
+/* all maxima of this room */
+#define LYF_MAX_URL_BYTES		(64 * 1024)
+#define LYF_MAX_REQUEST_HEADERS 200
+#define LYF_MAX_HEAD_BYTES		(256 * 1024)	/* headers of a response */
+#define LYF_MAX_REDIRECTS		10
+
+/* in url.c */
+
+/* the authority of an absolute URL: "user@host:port" and its host; false if there is none */
+extern bool lyf_url_authority(const char *url, const char **start, size_t *len);
+
+/* a URL as it goes on the wire, as Python's requests quotes it: no fragment, illegal bytes as %XX; palloc'd */
+extern char *lyf_url_requote(const char *url);
+
+/* in exchange.c */
+
+/* Bytes that arrive inside a library's callback: malloc'd, so that nothing throws. */
+typedef struct LyfBuffer
+{
+	char	   *data;			/* data[len] is writable */
+	size_t		len;
+	size_t		size;
+	size_t		limit;			/* most that is accepted */
+} LyfBuffer;
+
+typedef enum LyfAppend
+{
+	LYF_APPEND_OK,
+	LYF_APPEND_TOO_LARGE,
+	LYF_APPEND_NO_MEMORY
+} LyfAppend;
+
+extern LyfAppend lyf_buffer_reserve(LyfBuffer *buffer, size_t more);
+extern LyfAppend lyf_buffer_append(LyfBuffer *buffer, const char *data, size_t len);
+extern void lyf_buffer_free(LyfBuffer *buffer);
+
+/* one raw line of a response's head ("Name: value", folded, empty, status), kept in head */
+extern LyfAppend lyf_head_line(LyfBuffer *head, bool *complete, const char *line, size_t len);
+
+/* the kept lines as headers; palloc'd, head stays as it is */
+extern LyfHeader *lyf_head_parse(const LyfBuffer *head, int *count);
+
+/* first value by name, compared without case, or NULL */
+extern const char *lyf_header_find(const LyfHeader *headers, int count, const char *name);
+
+/* a copy in CurrentMemoryContext, URL quoted, or what is wrong with it */
+extern LyfFailure *lyf_request_copy(const LyfHttpRequest *request, LyfHttpRequest *copy);
+
+extern bool lyf_is_redirect(int status);
+
+/*
+ * Turn a request into the one that follows a redirect.  To another origin only
+ * harmless headers go along; a body never does.
+ */
+extern LyfFailure *lyf_request_redirect(LyfHttpRequest *request, int status, const char *location);
+
+#endif							/* LYF_NET_INTERNAL_H */

@@ -1,0 +1,203 @@
+/*
+ * define.c
+ *		SQL functions that make, alter and drop pipelines, and show and set their state.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+
+#include "base/compat.h"
+#include "pipeline/pipeline.h"
+
+LYF_FUNCTION_INFO_V1(lyf_create_pipeline);
+LYF_FUNCTION_INFO_V1(lyf_alter_pipeline);
+LYF_FUNCTION_INFO_V1(lyf_drop_pipeline);
+LYF_FUNCTION_INFO_V1(lyf_state_json);
+LYF_FUNCTION_INFO_V1(lyf_set_state);
+
+/* the arguments of create_pipeline and alter_pipeline */
+enum
+{
+	ARG_NAME, ARG_SOURCE, ARG_DESTINATION, ARG_MODE, ARG_PRIMARY_KEY, ARG_CURSOR, ARG_NESTED,
+	ARG_SCHEMA_POLICY, ARG_SCHEDULE, ARG_AFTER, ARG_POOL, ARG_ON_REJECT, ARG_MAX_REJECTED
+};
+
+/* a text argument over what is there; may_be_none: an empty one stands for none */
+static void
+take_text(FunctionCallInfo fcinfo, int number, char **value, bool may_be_none)
+{
+	if (PG_ARGISNULL(number))
+		return;
+	*value = text_to_cstring(PG_GETARG_TEXT_PP(number));
+	if (may_be_none && (*value)[0] == '\0')
+		*value = NULL;
+}
+
+static void
+take_arguments(FunctionCallInfo fcinfo, LyfPipeline *p)
+{
+	char	   *destination = NULL;
+
+	if (!PG_ARGISNULL(ARG_SOURCE))
+	{
+		take_text(fcinfo, ARG_SOURCE, &p->source, false);
+		p->search_path = pstrdup(namespace_search_path);
+	}
+	take_text(fcinfo, ARG_DESTINATION, &destination, false);
+	if (destination != NULL)
+		lyf_destination_parse(destination, &p->schema, &p->table);
+	take_text(fcinfo, ARG_MODE, &p->mode, false);
+	if (!PG_ARGISNULL(ARG_PRIMARY_KEY))
+	{
+		p->primary_key = lyf_text_list(PG_GETARG_DATUM(ARG_PRIMARY_KEY), false);
+		p->key_given = true;
+	}
+	take_text(fcinfo, ARG_CURSOR, &p->cursor, true);
+	p->cursor_given = p->cursor_given || !PG_ARGISNULL(ARG_CURSOR);
+	take_text(fcinfo, ARG_NESTED, &p->nested, false);
+	take_text(fcinfo, ARG_SCHEMA_POLICY, &p->schema_policy, false);
+	take_text(fcinfo, ARG_SCHEDULE, &p->schedule, true);
+	if (!PG_ARGISNULL(ARG_AFTER))
+		p->after = lyf_text_list(PG_GETARG_DATUM(ARG_AFTER), false);
+	take_text(fcinfo, ARG_POOL, &p->pool, false);
+	take_text(fcinfo, ARG_ON_REJECT, &p->on_reject, false);
+	if (!PG_ARGISNULL(ARG_MAX_REJECTED))
+		p->max_rejected = Max(PG_GETARG_INT64(ARG_MAX_REJECTED), -1);
+}
+
+static char *
+required_text(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a pipeline needs a %s", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+Datum
+lyf_create_pipeline(PG_FUNCTION_ARGS)
+{
+	LyfPipeline *p = palloc0(sizeof(LyfPipeline));
+
+	p->name = required_text(fcinfo, ARG_NAME, "name");
+	(void) required_text(fcinfo, ARG_SOURCE, "source");
+	(void) required_text(fcinfo, ARG_DESTINATION, "destination");
+	p->owner = GetUserId();
+	p->mode = "full_refresh";
+	p->nested = "jsonb";
+	p->schema_policy = "evolve";
+	p->pool = "default";
+	p->on_reject = "keep";
+	p->max_rejected = -1;
+	take_arguments(fcinfo, p);
+	if (lyf_pipeline_exists(p->name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("pipeline \"%s\" already exists", p->name),
+				 errhint("Use lyftron.alter_pipeline, or drop it first.")));
+	lyf_pipeline_check(p);
+	lyf_pipeline_insert(p);
+	PG_RETURN_VOID();
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+Datum
+lyf_alter_pipeline(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, ARG_NAME, "name");
+	LyfPipeline *p = lyf_pipeline_get(name);
+	LyfPipeline old = *p;
+	bool		reads_else;
+
+	lyf_pipeline_lock_or_raise(name, false);
+	take_arguments(fcinfo, p);
+	lyf_pipeline_check(p);
+	reads_else = !same_text(p->source, old.source) || !same_text(p->nested, old.nested);
+	if (reads_else)
+		p->shapes = NULL;
+	lyf_pipeline_forget_page(&old, !same_text(p->cursor, old.cursor));
+	lyf_pipeline_update(p);
+	PG_RETURN_VOID();
+}
+
+static void
+refuse_if_awaited(const char *name)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, name);
+	if (lyf_args_run(&args, "SELECT FROM lyftron.pipeline WHERE $1 = ANY (after) LIMIT 1", NULL, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop pipeline \"%s\": another one runs after it", name),
+				 errhint("Alter that one's after first; lyftron.pipelines shows it.")));
+}
+
+Datum
+lyf_drop_pipeline(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	LyfArgs		args = {0};
+	LyfPipeline *p;
+
+	if (PG_GETARG_BOOL(1) && !lyf_pipeline_exists(name))
+	{
+		ereport(NOTICE, (errmsg("pipeline \"%s\" does not exist, skipping", name)));
+		PG_RETURN_VOID();
+	}
+	p = lyf_pipeline_get(name);
+	lyf_pipeline_lock_or_raise(name, false);
+	refuse_if_awaited(name);
+	lyf_pipeline_forget_page(p, true);
+	lyf_args_text(&args, name);
+	lyf_args_run(&args, "DELETE FROM lyftron.pipeline WHERE name = $1", NULL, NULL);
+	PG_RETURN_VOID();
+}
+
+Datum
+lyf_state_json(PG_FUNCTION_ARGS)
+{
+	LyfPipeline *p = lyf_pipeline_get(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	LyfValue   *state;
+	LyfValue   *page;
+
+	lyf_state_get(p->name, &state, &page);
+	if (state == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(lyf_value_to_jsonb(state));
+}
+
+Datum
+lyf_set_state(PG_FUNCTION_ARGS)
+{
+	LyfPipeline *p;
+	LyfSource  *source;
+	LyfValue   *state = NULL;
+	int			level;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the pipeline must be named")));
+	p = lyf_pipeline_get(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	lyf_pipeline_lock_or_raise(p->name, false);
+	level = lyf_source_enter(p);
+	source = lyf_source_open(p);
+	lyf_source_leave(level);
+	if (!PG_ARGISNULL(1))
+		state = lyf_state_unwrap(lyf_value_from_jsonb(PG_GETARG_JSONB_P(1)), source->stream);
+	lyf_pipeline_forget_page(p, true);
+	lyf_state_put(p->name, source->stream, state, NULL);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,385 @@
+/*
+ * definition.c
+ *		A pipeline's definition: read, checked, written; its lock.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "common/hashfn.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+#include "pipeline/pipeline.h"
+
+/* objsubid of the lock in pg_locks; the view lyftron.jobs looks for it */
+#define LOCK_KIND	19545
+
+typedef struct Found
+{
+	MemoryContext cxt;
+	LyfPipeline *pipeline;
+} Found;
+
+static List *
+column_list(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		array = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	return lyf_text_list(array, isnull);
+}
+
+static void
+take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	Found	   *found = arg;
+	MemoryContext old = MemoryContextSwitchTo(found->cxt);
+	LyfPipeline *p = palloc0(sizeof(LyfPipeline));
+	bool		isnull;
+	Datum		max;
+
+	p->name = lyf_catalog_text(tuple, desc, "name");
+	p->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	p->source = lyf_catalog_text(tuple, desc, "source");
+	p->search_path = lyf_catalog_text(tuple, desc, "search_path");
+	p->schema = lyf_catalog_text(tuple, desc, "destination_schema");
+	p->table = lyf_catalog_text(tuple, desc, "destination_table");
+	p->mode = lyf_catalog_text(tuple, desc, "mode");
+	p->primary_key = column_list(tuple, desc, "primary_key");
+	p->key_given = true;
+	p->cursor = lyf_catalog_text(tuple, desc, "cursor");
+	p->cursor_given = true;
+	p->nested = lyf_catalog_text(tuple, desc, "nested");
+	p->schema_policy = lyf_catalog_text(tuple, desc, "schema_policy");
+	p->schedule = lyf_catalog_text(tuple, desc, "schedule");
+	p->after = column_list(tuple, desc, "after");
+	p->pool = lyf_catalog_text(tuple, desc, "pool");
+	p->on_reject = lyf_catalog_text(tuple, desc, "on_reject");
+	max = lyf_catalog_column(tuple, desc, "max_rejected", &isnull);
+	p->max_rejected = isnull ? -1 : DatumGetInt64(max);
+	p->shapes = lyf_catalog_value(tuple, desc, "shapes");
+	found->pipeline = p;
+	MemoryContextSwitchTo(old);
+}
+
+static LyfPipeline *
+find_pipeline(const char *name)
+{
+	Found		found = {CurrentMemoryContext, NULL};
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, name);
+	lyf_args_run(&args, "SELECT p.* FROM lyftron.pipeline p WHERE p.name = $1", take_pipeline, &found);
+	return found.pipeline;
+}
+
+bool
+lyf_pipeline_exists(const char *name)
+{
+	return find_pipeline(name) != NULL;
+}
+
+LyfPipeline *
+lyf_pipeline_get(const char *name)
+{
+	LyfPipeline *pipeline = find_pipeline(name);
+
+	if (pipeline == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no pipeline \"%s\"", name),
+				 errhint("SELECT name FROM lyftron.pipelines shows yours.")));
+	if (!has_privs_of_role(GetUserId(), pipeline->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for pipeline \"%s\"", name),
+				 errhint("Only its owner, and members of that role, may use it.")));
+	return pipeline;
+}
+
+static void
+check_words(const LyfPipeline *p)
+{
+	char	   *fault;
+
+	if (p->name[0] == '\0' || strlen(p->name) > 200)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("a pipeline's name must have from 1 to 200 bytes")));
+	if (p->pool[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pipeline's pool must have a name")));
+	(void) lyf_mode_get(p->mode);
+	(void) lyf_nested_get(p->nested);
+	(void) lyf_policy_get(p->schema_policy);
+	if (strcmp(p->on_reject, "keep") != 0 && strcmp(p->on_reject, "fail") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("on_reject cannot be \"%s\"", p->on_reject),
+				 errhint("It is keep or fail.")));
+	fault = p->schedule ? lyf_schedule_fault(p->schedule) : NULL;
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid schedule \"%s\"", p->schedule),
+				 errdetail("%s", fault),
+				 errhint("A schedule is minute, hour, day of month, month, day of week, and maybe a time zone: '30 4 * * mon-fri Europe/Berlin'.")));
+}
+
+/* Those that must run before it must be there, and must not wait for it in turn. */
+static void
+check_after(const LyfPipeline *p)
+{
+	ListCell   *lc;
+
+	foreach(lc, p->after)
+	{
+		char	   *name = lfirst(lc);
+		LyfArgs		args = {0};
+
+		if (strcmp(name, p->name) != 0)
+			(void) lyf_pipeline_get(name);
+		lyf_args_text(&args, name);
+		lyf_args_text(&args, p->name);
+		if (strcmp(name, p->name) == 0 ||
+			lyf_args_run(&args,
+						 "WITH RECURSIVE before AS (SELECT $1 AS name UNION "
+						 "SELECT a.name FROM before b JOIN lyftron.pipeline p ON p.name = b.name, unnest(p.after) AS a (name)) "
+						 "SELECT FROM before WHERE name = $2", NULL, NULL) > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("pipeline \"%s\" cannot run after \"%s\"", p->name, name),
+					 errdetail("That one, in turn, runs after \"%s\".", p->name)));
+	}
+}
+
+static Form_pg_attribute
+require_column(const LyfSource *source, const char *name, const char *role)
+{
+	for (int i = 0; i < source->desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(source->desc, i);
+
+		if (strcmp(NameStr(column->attname), name) == 0)
+			return column;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("the source has no column \"%s\", which is given as %s", name, role)));
+}
+
+static bool
+has_column(const LyfSource *source, const char *name)
+{
+	for (int i = 0; i < source->desc->natts; i++)
+	{
+		if (strcmp(NameStr(TupleDescAttr(source->desc, i)->attname), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What was not said comes from the stream, as far as the foreign table has its columns. */
+static void
+take_defaults(LyfPipeline *p, const LyfSource *source)
+{
+	bool		complete = true;
+	List	   *key = NIL;
+	ListCell   *lc;
+
+	if (source->shape == NULL)
+		return;
+	foreach(lc, source->shape->primary_key)
+	{
+		char	   *name = lyf_column_name(lfirst(lc));
+
+		complete = complete && has_column(source, name);
+		key = lappend(key, name);
+	}
+	if (!p->key_given && complete)
+		p->primary_key = key;
+	if (!p->cursor_given && source->shape->cursor_field != NULL &&
+		has_column(source, lyf_column_name(source->shape->cursor_field)))
+		p->cursor = lyf_column_name(source->shape->cursor_field);
+}
+
+static void
+check_columns(const LyfPipeline *p, const LyfSource *source)
+{
+	ListCell   *lc;
+
+	foreach(lc, p->primary_key)
+		(void) require_column(source, lfirst(lc), "primary key");
+	if (p->cursor != NULL)
+	{
+		Form_pg_attribute column = require_column(source, p->cursor, "cursor");
+
+		if (!OidIsValid(lookup_type_cache(column->atttypid, TYPECACHE_CMP_PROC)->cmp_proc))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_FUNCTION),
+					 errmsg("column \"%s\" cannot be a cursor: type %s has no order",
+							p->cursor, format_type_be(column->atttypid))));
+	}
+	if (lyf_mode_wants_key(lyf_mode_get(p->mode)) && p->primary_key == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode \"%s\" needs a primary key", p->mode),
+				 errhint("Give primary_key, or use mode incremental_append, which keeps every version of a record.")));
+}
+
+static void
+check_destination(const LyfPipeline *p, const LyfSource *source)
+{
+	Oid			namespace = get_namespace_oid(p->schema, true);
+	LyfArgs		args = {0};
+
+	if (OidIsValid(namespace) && OidIsValid(source->relid) &&
+		get_relname_relid(p->table, namespace) == source->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pipeline cannot load a table into itself")));
+	if (strcmp(p->schema, "lyftron") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("schema lyftron is not for destinations")));
+	lyf_args_text(&args, p->schema);
+	lyf_args_text(&args, p->table);
+	lyf_args_text(&args, p->name);
+	if (lyf_args_run(&args,
+					 "SELECT FROM lyftron.pipeline WHERE destination_schema = $1 AND destination_table = $2 AND name <> $3",
+					 NULL, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("table %s is loaded by another pipeline", quote_qualified_identifier(p->schema, p->table)),
+				 errhint("Give each pipeline a table of its own, and combine them in a view.")));
+}
+
+void
+lyf_pipeline_check(LyfPipeline *p)
+{
+	int			level;
+	LyfSource  *source;
+	char	   *sql;
+
+	check_words(p);
+	check_after(p);
+	level = lyf_source_enter(p);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	source = lyf_source_open(p);
+	if (OidIsValid(source->relid))
+		p->source = source->from;
+	take_defaults(p, source);
+	check_columns(p, source);
+	check_destination(p, source);
+	sql = lyf_source_sql(p, source, NULL);
+	lyf_source_check_permissions(lyf_source_plan(sql), sql);
+	PopActiveSnapshot();
+	lyf_source_leave(level);
+}
+
+static void
+add_definition(LyfArgs *args, const LyfPipeline *p)
+{
+	lyf_args_text(args, p->name);
+	lyf_args_datum(args, OIDOID, ObjectIdGetDatum(p->owner), false);
+	lyf_args_text(args, p->source);
+	lyf_args_text(args, p->search_path);
+	lyf_args_text(args, p->schema);
+	lyf_args_text(args, p->table);
+	lyf_args_text(args, p->mode);
+	lyf_args_texts(args, p->primary_key, false);
+	lyf_args_text(args, p->cursor);
+	lyf_args_text(args, p->nested);
+	lyf_args_text(args, p->schema_policy);
+	lyf_args_text(args, p->schedule);
+	lyf_args_texts(args, p->after, false);
+	lyf_args_text(args, p->pool);
+	lyf_args_text(args, p->on_reject);
+	lyf_args_datum(args, INT8OID, Int64GetDatum(p->max_rejected), p->max_rejected < 0);
+}
+
+#define COLUMNS \
+	"(name, owner, source, search_path, destination_schema, destination_table, mode, primary_key, " \
+	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected)"
+#define VALUES \
+	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+
+void
+lyf_pipeline_insert(const LyfPipeline *pipeline)
+{
+	LyfArgs		args = {0};
+
+	add_definition(&args, pipeline);
+	lyf_args_run(&args, "INSERT INTO lyftron.pipeline " COLUMNS " VALUES " VALUES, NULL, NULL);
+}
+
+void
+lyf_pipeline_update(const LyfPipeline *pipeline)
+{
+	LyfArgs		args = {0};
+	LyfArgs		shapes = {0};
+
+	add_definition(&args, pipeline);
+	lyf_args_run(&args,
+				 "UPDATE lyftron.pipeline SET " COLUMNS " = " VALUES ", altered_at = now() WHERE name = $1",
+				 NULL, NULL);
+	lyf_args_text(&shapes, pipeline->name);
+	lyf_args_value(&shapes, pipeline->shapes);
+	lyf_args_run(&shapes, "UPDATE lyftron.pipeline SET shapes = $2 WHERE name = $1 AND shapes IS DISTINCT FROM $2",
+				 NULL, NULL);
+}
+
+static void
+lock_tag(const char *name, LOCKTAG *tag)
+{
+	uint64		key = hash_bytes_extended((const unsigned char *) name, strlen(name), 0);
+
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, LOCK_KIND);
+}
+
+bool
+lyf_pipeline_lock(const char *name, bool session)
+{
+	LOCKTAG		tag;
+
+	lock_tag(name, &tag);
+	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+lyf_pipeline_lock_or_raise(const char *name, bool session)
+{
+	if (!lyf_pipeline_lock(name, session))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("pipeline \"%s\" is being run by another session", name),
+				 errhint("SELECT pid FROM lyftron.jobs WHERE state = 'running' shows which.")));
+}
+
+void
+lyf_pipeline_unlock(const char *name)
+{
+	LOCKTAG		tag;
+
+	lock_tag(name, &tag);
+	(void) LockRelease(&tag, ExclusiveLock, true);
+}
+
+void
+lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too)
+{
+	LyfValue   *state;
+	LyfValue   *page;
+
+	lyf_state_get(pipeline->name, &state, &page);
+	lyf_load_drop_heaps(lyf_value_get(page, "heaps"));
+	lyf_state_put(pipeline->name, pipeline->source, state_too ? NULL : state, NULL);
+}

@@ -1,0 +1,112 @@
+/*
+ * pipeline.h
+ *		Define pipelines, and run one.
+ */
+#ifndef LYF_PIPELINE_H
+#define LYF_PIPELINE_H
+
+#include "load/load.h"
+#include "nodes/plannodes.h"
+
+/* in definition.c */
+
+/* A pipeline as it stands in lyftron.pipeline. */
+typedef struct LyfPipeline
+{
+	char	   *name;
+	Oid			owner;
+	char	   *source;			/* a qualified relation, or a query */
+	char	   *search_path;	/* of who wrote the source */
+	char	   *schema;			/* the destination's */
+	char	   *table;
+	char	   *mode;
+	List	   *primary_key;	/* of char * */
+	bool		key_given;		/* false (while it is defined): the source's own, if it has one */
+	char	   *cursor;			/* or NULL */
+	bool		cursor_given;	/* as key_given */
+	char	   *nested;
+	char	   *schema_policy;
+	char	   *schedule;		/* or NULL */
+	List	   *after;			/* of char * */
+	char	   *pool;
+	char	   *on_reject;
+	int64		max_rejected;	/* -1: no limit */
+	LyfValue   *shapes;			/* of JSON columns, once they are known, or NULL */
+} LyfPipeline;
+
+/* by name, in CurrentMemoryContext; raises where there is none, or the caller may not use it */
+extern LyfPipeline *lyf_pipeline_get(const char *name);
+extern bool lyf_pipeline_exists(const char *name);
+
+/* complete and check a definition: raises where a run could not work */
+extern void lyf_pipeline_check(LyfPipeline *pipeline);
+extern void lyf_pipeline_insert(const LyfPipeline *pipeline);
+extern void lyf_pipeline_update(const LyfPipeline *pipeline);
+
+/* the advisory lock that a run holds; of the session, or of the transaction.  False: someone else runs it. */
+extern bool lyf_pipeline_lock(const char *name, bool session);
+extern void lyf_pipeline_unlock(const char *name);
+extern void lyf_pipeline_lock_or_raise(const char *name, bool session);
+
+/* forget a run that stopped at a checkpoint: its page, its hidden heaps */
+extern void lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too);
+
+/* in schedule.c: cron text, five fields and maybe a time zone; NULL: it is right, else what is wrong */
+extern char *lyf_schedule_fault(const char *schedule);
+
+/* in source.c */
+
+/* What a pipeline reads. */
+typedef struct LyfSource
+{
+	char	   *from;			/* for a FROM clause */
+	Oid			relid;			/* or InvalidOid: a query */
+	TupleDesc	desc;			/* its columns */
+	char	   *stream;			/* name for state and messages */
+	LyfStreamShape *shape;		/* of a stream of lyftron_rest, else NULL */
+	bool		native;			/* the stream's own cursor keeps the state */
+} LyfSource;
+
+/* find it, under its search_path (which must be set, see lyf_source_enter) */
+extern LyfSource *lyf_source_open(const LyfPipeline *pipeline);
+
+/* set search_path for what belongs to the source; the result goes to lyf_source_leave (an abort does that too) */
+extern int	lyf_source_enter(const LyfPipeline *pipeline);
+extern void lyf_source_leave(int level);
+
+/* the SELECT that reads it; low: only rows whose cursor is not below this text, or NULL */
+extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low);
+
+/* parse and plan one SELECT; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
+extern PlannedStmt *lyf_source_plan(const char *sql);
+
+/* may the caller read it?  raises as the query would */
+extern void lyf_source_check_permissions(PlannedStmt *plan, const char *sql);
+
+/* is the plan nothing but a foreign scan of relid? */
+extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
+
+/* shapes of its JSON columns: from the stream's schema, else learned from some of its rows */
+extern List *lyf_source_shapes(const LyfSource *source);
+
+/* is the text a query (and not the name of a relation)? */
+extern bool lyf_source_is_query(const char *text);
+
+/* in job.c: lyftron.run */
+
+typedef struct LyfJobCounts
+{
+	int64		read;
+	int64		written;
+	int64		rejected;
+	int64		bytes;
+	int64		requests;
+	int64		checkpoints;
+} LyfJobCounts;
+
+extern int64 lyf_job_begin(const LyfPipeline *pipeline);
+extern void lyf_job_progress(int64 id, const LyfJobCounts *counts);
+extern void lyf_job_succeeded(int64 id, const LyfJobCounts *counts);
+extern void lyf_job_failed(int64 id, const ErrorData *error);
+
+#endif							/* LYF_PIPELINE_H */

