@@ -102,6 +102,28 @@ CALL lyftron.run('app');
 SELECT id, name, at FROM app_copy WHERE id = 1 ORDER BY at;
 SELECT rows_read, rows_written FROM lyftron.jobs WHERE pipeline = 'app' ORDER BY id;
 
+-- rows are not merged into rows whose ids are made of something else
+SELECT lyftron.alter_pipeline('app', mode => 'incremental', primary_key => '{id}');
+CALL lyftron.run('app');
+SELECT state, sqlstate FROM lyftron.jobs WHERE pipeline = 'app' ORDER BY id DESC LIMIT 1;
+SELECT lyftron.alter_pipeline('app', mode => 'full_refresh');
+CALL lyftron.run('app');
+SELECT lyftron.alter_pipeline('app', mode => 'incremental');
+CALL lyftron.run('app');
+SELECT rows_written, (SELECT count(*) = count(DISTINCT id) FROM app_copy) AS once FROM lyftron.jobs WHERE pipeline = 'app' ORDER BY id DESC LIMIT 1;
+
+-- a value too large for its row; a run that is cancelled
+SELECT lyftron.create_pipeline('large', source => 'SELECT 1 AS id, repeat(md5(''x''), 100000) AS t', destination => 'large', mode => 'incremental', primary_key => '{id}');
+CALL lyftron.run('large');
+CALL lyftron.run('large');
+SELECT rows_written, (SELECT length(t) FROM large) FROM lyftron.jobs WHERE pipeline = 'large' ORDER BY id;
+SELECT lyftron.create_pipeline('slow', source => 'SELECT g AS id, pg_sleep(0.1) IS NULL AS s FROM generate_series(1, 100) g', destination => 'slow');
+SET statement_timeout = '200ms';
+CALL lyftron.run('slow');
+RESET statement_timeout;
+SELECT state, error, sqlstate FROM lyftron.jobs WHERE pipeline = 'slow';
+SELECT to_regclass('slow'), count(*) FROM pg_class WHERE relname LIKE '\_lyftron\_%';
+
 -- inside a transaction block: all or nothing
 TRUNCATE src;
 BEGIN;

@@ -107,4 +107,11 @@
 #define lyf_executor_run(desc)	ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
+/* the names of a qualified name; 16 added a place for soft errors */
+#if PG_VERSION_NUM >= 160000
+#define lyf_name_list(text)	stringToQualifiedNameList(text, NULL)
+#else
+#define lyf_name_list(text)	stringToQualifiedNameList(text)
+#endif
+
 #endif							/* LYF_COMPAT_H */

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/float.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
@@ -51,7 +52,10 @@ set_number(JsonbValue *jsonb, const LyfValue *value)
 {
 	if ((value->flags & LYF_FLAG_TEXT) == 0 && !isfinite(value->u.number))
 	{
-		jsonb->type = jbvNull;
+		/* as text, as to_jsonb() has it */
+		jsonb->type = jbvString;
+		jsonb->val.string.val = float8out_internal(value->u.number);
+		jsonb->val.string.len = strlen(jsonb->val.string.val);
 		return;
 	}
 	jsonb->type = jbvNumeric;

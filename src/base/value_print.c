@@ -60,7 +60,8 @@ print_double(StringInfo out, double number)
 
 	if (!isfinite(number))
 	{
-		appendStringInfoString(out, "null");
+		/* no JSON number: as text, as to_jsonb() has it */
+		appendStringInfoString(out, isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 		return;
 	}
 	double_to_shortest_decimal_buf(number, digits);

@@ -423,14 +423,31 @@ init_session(LyfReader *reader, const LyfAccount *account)
 	reader->session = session;
 }
 
+/* without a user mapping secrets may be missing, but not where something is to be read */
+static LyfFailure *
+require_secrets(const LyfAccount *account)
+{
+	LyfFailure *failure;
+
+	if (account->has_mapping)
+		return NULL;
+	failure = lyf_spec_check(account->connector, account->config, true);
+	if (failure != NULL)
+		lyf_failure_detail(failure, "Role \"%s\" has no user mapping for server \"%s\".",
+						   GetUserNameFromId(account->user, true), account->server_name);
+	return failure;
+}
+
 LyfFailure *
 lyf_reader_begin(const LyfAccount *account, LyfStream *stream,
 				 const LyfReadOptions *options, LyfReader **out)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	LyfReader  *reader = lyf_reader_make(stream);
+	LyfReader  *reader;
 
 	*out = NULL;
+	LYF_TRY(require_secrets(account));
+	reader = lyf_reader_make(stream);
 	MemoryContextSwitchTo(reader->cxt);
 	reader->server_name = pstrdup(account->server_name);
 	reader->options = *options;

@@ -25,7 +25,9 @@ LYF_FUNCTION_INFO_V1(lyf_read);
 typedef struct ReadOutput
 {
 	ReturnSetInfo *rsinfo;
-	LyfReader  *reader;
+	LyfAccount *account;
+	LyfStream  *stream;
+	LyfReader  *reader;			/* NULL: not begun */
 	MemoryContext state_cxt;
 	char	   *last_state;		/* as text, in state_cxt */
 	int64		last_us;		/* when it was given */
@@ -78,7 +80,12 @@ state_due(const ReadOutput *output)
 static void
 describe_read(void *arg)
 {
-	errcontext("reading %s", lyf_reader_describe(arg));
+	ReadOutput *output = arg;
+
+	if (output->reader != NULL)
+		errcontext("reading %s", lyf_reader_describe(output->reader));
+	else
+		errcontext("reading server \"%s\", stream \"%s\"", output->account->server_name, output->stream->name);
 }
 
 static void
@@ -110,8 +117,6 @@ lyf_read(PG_FUNCTION_ARGS)
 	ReadOutput	output = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
 	LyfReadOptions options = {0};
 	LyfNetStats stats = {0};
-	LyfAccount *account;
-	LyfStream  *stream;
 	ErrorContextCallback context;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -119,19 +124,20 @@ lyf_read(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("server and stream must not be null")));
 	InitMaterializedSRF(fcinfo, 0);
-	account = lyf_account_get(lyf_server_get(text_to_cstring(PG_GETARG_TEXT_PP(0))), GetUserId());
-	LYF_CHECK(lyf_connector_stream(account->connector, text_to_cstring(PG_GETARG_TEXT_PP(1)), &stream));
+	output.account = lyf_account_get(lyf_server_get(text_to_cstring(PG_GETARG_TEXT_PP(0))), GetUserId());
+	LYF_CHECK(lyf_connector_stream(output.account->connector, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								   &output.stream));
 	if (!PG_ARGISNULL(2))
 		options.state = lyf_value_from_jsonb(PG_GETARG_JSONB_P(2));
 	options.stats = &stats;
-	LYF_CHECK(lyf_reader_begin(account, stream, &options, &output.reader));
 
 	context.callback = describe_read;
-	context.arg = output.reader;
+	context.arg = &output;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
+	LYF_CHECK(lyf_reader_begin(output.account, output.stream, &options, &output.reader));
 	output.state_cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron last state", ALLOCSET_SMALL_SIZES);
-	read_all(&output, stream->cursor != NULL);
+	read_all(&output, output.stream->cursor != NULL);
 	error_context_stack = context.previous;
 	lyf_reader_end(output.reader);
 	return (Datum) 0;

@@ -26,6 +26,7 @@ typedef struct Check
 {
 	const LyfConnector *connector;
 	bool		secrets_given;
+	bool		trying;			/* an alternative: it need not be the one that was meant */
 } Check;
 
 typedef struct Property
@@ -224,8 +225,10 @@ to_wide(const char *text, size_t len, size_t *wide_len)
 }
 
 /*
- * The pattern is a regular expression of another dialect.  Where PostgreSQL does
- * not take it, or cannot decide, it says nothing.
+ * The pattern is a regular expression of another dialect, and many are stricter
+ * than the service: a value that does not fit is worth a warning when the server
+ * is made, not more.  Where PostgreSQL does not take the pattern, or cannot
+ * decide, it says nothing.
  */
 static LyfFailure *
 check_pattern(const Check *check, const Property *at, const LyfValue *schema, const LyfValue *rule, const LyfValue *value)
@@ -235,7 +238,8 @@ check_pattern(const Check *check, const Property *at, const LyfValue *schema, co
 	size_t		len;
 	int			result;
 
-	if (rule->kind != LYF_STRING || value->kind != LYF_STRING || GetDatabaseEncoding() != PG_UTF8)
+	if (check->trying || check->secrets_given ||
+		rule->kind != LYF_STRING || value->kind != LYF_STRING || GetDatabaseEncoding() != PG_UTF8)
 		return NULL;
 	wide = to_wide(rule->u.text, rule->len, &len);
 	if (pg_regcomp(&regex, wide, len, REG_ADVANCED | REG_NOSUB, DEFAULT_COLLATION_OID) != REG_OKAY)
@@ -243,7 +247,16 @@ check_pattern(const Check *check, const Property *at, const LyfValue *schema, co
 	wide = to_wide(value->u.text, value->len, &len);
 	result = pg_regexec(&regex, wide, len, 0, NULL, 0, NULL, 0);
 	pg_regfree(&regex);
-	return result == REG_NOMATCH ? wrong(check, at, schema, "does not fit its pattern") : NULL;
+	if (result == REG_NOMATCH)
+	{
+		LyfFailure *misfit = wrong(check, at, schema, "does not fit its pattern");
+
+		ereport(WARNING,
+				(errcode(misfit->sqlstate),
+				 errmsg_internal("%s", misfit->message),
+				 errhint("%s", misfit->hint)));
+	}
+	return NULL;
 }
 
 static bool
@@ -352,14 +365,16 @@ static LyfFailure *
 check_any(const Check *check, const Property *at, const LyfValue *schema, const LyfValue *rule, const LyfValue *value)
 {
 	LyfFailure *meant = NULL;
+	Check		trial = *check;
 	StringInfoData titles;
 
+	trial.trying = true;
 	if (rule->kind != LYF_LIST || rule->len == 0)
 		return NULL;
 	initStringInfo(&titles);
 	lyf_foreach(alternative, rule)
 	{
-		LyfFailure *failure = check_value(check, at, alternative, value);
+		LyfFailure *failure = check_value(&trial, at, alternative, value);
 		const char *title = lyf_value_text(lyf_value_get(alternative, "title"));
 
 		if (failure == NULL)
@@ -488,7 +503,7 @@ lyf_spec_secrets(const LyfConnector *connector, const LyfValue *config, List *se
 LyfFailure *
 lyf_spec_check(const LyfConnector *connector, const LyfValue *config, bool secrets_given)
 {
-	Check		check = {connector, secrets_given};
+	Check		check = {connector, secrets_given, false};
 	Property	top = {0};
 
 	return check_value(&check, &top, lyf_spec_get(connector), config);

@@ -13,7 +13,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/datetime.h"
 #include "base/settings.h"
 #include "extract/extract_internal.h"
@@ -71,7 +70,7 @@ static int	counter_count;
 static LyfRate *
 make_fixed(int limit, int64 interval_ms)
 {
-	return lyf_rate_fixed(limit, interval_ms, lyf_now() + interval_ms * 1000);
+	return lyf_rate_fixed(limit, interval_ms, GetCurrentTimestamp() + interval_ms * 1000);
 }
 
 static LyfFailure *
@@ -327,7 +326,7 @@ wait_for(LyfRate *rate, int weight, LyfSession *session)
 {
 	for (int i = 0; i < MAX_WAITS; i++)
 	{
-		int64		wait_ms = lyf_rate_acquire(rate, weight, lyf_now());
+		int64		wait_ms = lyf_rate_acquire(rate, weight, GetCurrentTimestamp());
 
 		if (wait_ms <= 0)
 			return NULL;

@@ -86,6 +86,7 @@ typedef struct LyfPage
 	LyfHttpResponse *response;
 	LyfValue   *body;			/* parsed JSON, once lyf_page_json was called */
 	bool		body_parsed;
+	LyfFailure *body_problem;	/* why it is no JSON, or NULL */
 	bool		no_records;		/* ignored by the error handler: status >= 400 */
 	bool		reset;			/* RESET_PAGINATION was asked for */
 	LyfValue   *headers;		/* map for templates, `link` parsed */

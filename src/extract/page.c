@@ -45,7 +45,7 @@ lyf_page_json(LyfPage *page, LyfFailure **failure)
 	LyfFailure *problem = NULL;
 
 	if (failure != NULL)
-		*failure = NULL;
+		*failure = page->body_problem;
 	if (page->body_parsed)
 		return page->body;
 
@@ -59,6 +59,7 @@ lyf_page_json(LyfPage *page, LyfFailure **failure)
 		problem = lyf_json_parse_copy(response->body, response->body_len, &page->body);
 	if (problem != NULL)
 		page->body = lyf_value_make(LYF_MAP);
+	page->body_problem = problem;
 	if (failure != NULL)
 		*failure = problem;
 	return page->body;

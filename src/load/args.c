@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/snapmgr.h"
 
@@ -97,6 +98,7 @@ lyf_load_execute(const char *fmt,...)
 {
 	StringInfoData sql;
 	uint64		processed;
+	int			level;
 	int			result;
 
 	initStringInfo(&sql);
@@ -113,6 +115,9 @@ lyf_load_execute(const char *fmt,...)
 		enlargeStringInfo(&sql, needed);
 	}
 
+	/* compiling such statements costs more memory than their data, and saves no time */
+	level = NewGUCNestLevel();
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	result = SPI_execute(sql.data, false, 0);
@@ -121,6 +126,7 @@ lyf_load_execute(const char *fmt,...)
 	processed = SPI_processed;
 	PopActiveSnapshot();
 	SPI_finish();
+	AtEOXact_GUC(false, level);
 	pfree(sql.data);
 	return processed;
 }

@@ -21,6 +21,7 @@
 #include "utils/regproc.h"
 #include "utils/ruleutils.h"
 
+#include "base/compat.h"
 #include "load/load_internal.h"
 
 typedef struct MetaColumn
@@ -76,7 +77,7 @@ lyf_policy_get(const char *name)
 void
 lyf_destination_parse(const char *text, char **schema, char **table)
 {
-	List	   *names = stringToQualifiedNameList(text);
+	List	   *names = lyf_name_list(text);
 	RangeVar   *name;
 	Oid			namespace;
 

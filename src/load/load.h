@@ -84,9 +84,11 @@ extern bool lyf_nested_wants_record(const LyfNested *nested);	/* the query's fir
 typedef struct LyfMode LyfMode;
 
 extern const LyfMode *lyf_mode_get(const char *name);	/* raises, naming those there are */
-extern const char *lyf_mode_name(const LyfMode *mode);
 extern bool lyf_mode_wants_key(const LyfMode *mode);
 extern bool lyf_mode_is_full_refresh(const LyfMode *mode);
+
+/* the columns that _lyftron_id is made of in this mode; NIL: the record as a whole */
+extern List *lyf_mode_id_columns(const LyfMode *mode, List *primary_key);
 
 /* in destination.c: what happens to a destination that lacks columns: schema policies, a const table */
 
@@ -139,9 +141,6 @@ typedef struct LyfLoad LyfLoad;
  */
 extern LyfLoad *lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc);
 
-/* was the destination made by lyf_load_begin? */
-extern bool lyf_load_is_new(const LyfLoad *load);
-
 /* where the query's rows go */
 extern DestReceiver *lyf_load_receiver(LyfLoad *load);
 
@@ -162,11 +161,6 @@ extern void lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result);
 /* in swap.c: drop the hidden heaps that a piece left (those still there and ours) */
 extern void lyf_load_drop_heaps(const LyfValue *heaps);
 
-/* in record_id.c */
-
-/* text of a cursor's value, independent of the session's settings; palloc'd */
-extern char *lyf_cursor_text(Datum value, Oid type);
-
 /* in state.c: lyftron.state, see load.sql */
 
 /* Airbyte's state JSON of a pipeline, and the page it stands at; NULL where there is none */
@@ -174,6 +168,9 @@ extern void lyf_state_get(const char *pipeline, LyfValue **state, LyfValue **pag
 
 /* write what differs; NULL: remove */
 extern void lyf_state_put(const char *pipeline, const char *stream, const LyfValue *state, const LyfValue *page);
+
+/* forget where a run stopped in mid-way; state_too: all of it */
+extern void lyf_state_forget(const char *pipeline, bool state_too);
 
 /* a state as it may come from Airbyte, out of its wrappings; raises where it is none */
 extern LyfValue *lyf_state_unwrap(const LyfValue *value, const char *stream);

@@ -167,6 +167,9 @@ typedef struct LyfRecordId LyfRecordId;
 
 extern LyfRecordId *lyf_record_id_begin(TupleDesc desc, const int *attnos, int count, bool whole);
 extern LyfFailure *lyf_record_id(LyfRecordId *record_id, TupleTableSlot *slot, pg_uuid_t *id);
+
+/* text of a cursor's value, independent of the session's settings; palloc'd */
+extern char *lyf_cursor_text(Datum value, Oid type);
 extern void lyf_child_id(const pg_uuid_t *parent, const char *table, int64 index, pg_uuid_t *id);
 
 #endif							/* LYF_LOAD_INTERNAL_H */

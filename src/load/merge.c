@@ -68,11 +68,17 @@ lyf_merge_open(LyfTable *table, Oid into)
 	table->sink = table_open(table->stage, RowExclusiveLock);
 }
 
-/* A table that this very transaction has made is nobody else's yet: it is written without a detour. */
+/*
+ * A table that this very transaction has made is nobody else's yet: it is written
+ * without a detour.  Not where the run may have more pieces, which had to make one.
+ */
 static bool
 is_fresh(const LyfLoad *load)
 {
-	return list_length(load->tables) == 1 && ((LyfTable *) linitial(load->tables))->created;
+	const LyfScanControl *control = load->spec->control;
+
+	return list_length(load->tables) == 1 && ((LyfTable *) linitial(load->tables))->created &&
+		(control == NULL || !control->checkpoints);
 }
 
 static int64

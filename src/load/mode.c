@@ -26,12 +26,6 @@ lyf_mode_get(const char *name)
 			 errhint("Sync modes are: full_refresh, incremental, incremental_append.")));
 }
 
-const char *
-lyf_mode_name(const LyfMode *mode)
-{
-	return mode->name;
-}
-
 bool
 lyf_mode_wants_key(const LyfMode *mode)
 {
@@ -42,4 +36,10 @@ bool
 lyf_mode_is_full_refresh(const LyfMode *mode)
 {
 	return mode->full_refresh;
+}
+
+List *
+lyf_mode_id_columns(const LyfMode *mode, List *primary_key)
+{
+	return mode->key_is_record ? NIL : primary_key;
 }

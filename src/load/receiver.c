@@ -51,14 +51,15 @@ begin_record_id(LyfLoad *load)
 {
 	const LyfLoadSpec *spec = load->spec;
 	TupleDesc	desc = load->query;
-	bool		whole = spec->primary_key == NIL || spec->mode->key_is_record;
-	int		   *attnos = palloc(sizeof(int) * (desc->natts + list_length(spec->primary_key)));
+	List	   *key = lyf_mode_id_columns(spec->mode, spec->primary_key);
+	bool		whole = key == NIL;
+	int		   *attnos = palloc(sizeof(int) * (desc->natts + list_length(key)));
 	int			count = 0;
 	ListCell   *lc;
 
 	if (!whole)
 	{
-		foreach(lc, spec->primary_key)
+		foreach(lc, key)
 			attnos[count++] = require_column(desc, lfirst(lc), "primary key");
 	}
 	else
@@ -242,12 +243,6 @@ lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc)
 	}
 	MemoryContextSwitchTo(old);
 	return load;
-}
-
-bool
-lyf_load_is_new(const LyfLoad *load)
-{
-	return ((LyfTable *) linitial(load->tables))->created;
 }
 
 DestReceiver *

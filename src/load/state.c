@@ -125,6 +125,24 @@ lyf_state_put(const char *pipeline, const char *stream, const LyfValue *state, c
 		delete_rows(pipeline, true);
 }
 
+void
+lyf_state_forget(const char *pipeline, bool state_too)
+{
+	LyfArgs		args = {0};
+	LyfArgs		again = {0};
+
+	lyf_args_text(&args, pipeline);
+	if (!state_too)
+		lyf_args_run(&args,
+					 "UPDATE lyftron.state SET page = NULL, updated_at = now() "
+					 "WHERE pipeline = $1 AND partition IS NULL AND page IS NOT NULL", NULL, NULL);
+	lyf_args_text(&again, pipeline);
+	lyf_args_run(&again, state_too
+				 ? "DELETE FROM lyftron.state WHERE pipeline = $1"
+				 : "DELETE FROM lyftron.state WHERE pipeline = $1 AND partition IS NULL AND cursor IS NULL",
+				 NULL, NULL);
+}
+
 /* The state of one member of a message list: {"type": "STREAM", "stream": {...}} */
 static LyfValue *
 unwrap_message(const LyfValue *message, const char *stream)

@@ -120,14 +120,15 @@ lyf_alter_pipeline(PG_FUNCTION_ARGS)
 	LyfPipeline old = *p;
 	bool		reads_else;
 
-	lyf_pipeline_lock_or_raise(name, false);
+	lyf_pipeline_lock(name, false);
 	take_arguments(fcinfo, p);
 	lyf_pipeline_check(p);
 	reads_else = !same_text(p->source, old.source) || !same_text(p->nested, old.nested);
 	if (reads_else)
 		p->shapes = NULL;
-	lyf_pipeline_forget_page(&old, !same_text(p->cursor, old.cursor));
-	lyf_pipeline_update(p);
+	lyf_pipeline_forget_page(&old, !same_text(p->cursor, old.cursor) || !same_text(p->schema, old.schema) ||
+							 !same_text(p->table, old.table));
+	lyf_pipeline_update(p, !same_text(p->schema, old.schema) || !same_text(p->table, old.table));
 	PG_RETURN_VOID();
 }
 
@@ -157,7 +158,7 @@ lyf_drop_pipeline(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	p = lyf_pipeline_get(name);
-	lyf_pipeline_lock_or_raise(name, false);
+	lyf_pipeline_lock(name, false);
 	refuse_if_awaited(name);
 	lyf_pipeline_forget_page(p, true);
 	lyf_args_text(&args, name);
@@ -191,7 +192,7 @@ lyf_set_state(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the pipeline must be named")));
 	p = lyf_pipeline_get(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	lyf_pipeline_lock_or_raise(p->name, false);
+	lyf_pipeline_lock(p->name, false);
 	level = lyf_source_enter(p);
 	source = lyf_source_open(p);
 	lyf_source_leave(level);

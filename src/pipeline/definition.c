@@ -64,6 +64,9 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 	p->on_reject = lyf_catalog_text(tuple, desc, "on_reject");
 	max = lyf_catalog_column(tuple, desc, "max_rejected", &isnull);
 	p->max_rejected = isnull ? -1 : DatumGetInt64(max);
+	(void) lyf_catalog_column(tuple, desc, "loaded_key", &isnull);
+	p->loaded = !isnull;
+	p->loaded_key = column_list(tuple, desc, "loaded_key");
 	p->shapes = lyf_catalog_value(tuple, desc, "shapes");
 	found->pipeline = p;
 	MemoryContextSwitchTo(old);
@@ -131,7 +134,8 @@ check_words(const LyfPipeline *p)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid schedule \"%s\"", p->schedule),
 				 errdetail("%s", fault),
-				 errhint("A schedule is minute, hour, day of month, month, day of week, and maybe a time zone: '30 4 * * mon-fri Europe/Berlin'.")));
+				 errhint("A schedule is minute, hour, day of month, month, day of week, and maybe a time zone: "
+						 "'30 4 * * mon-fri Europe/Berlin'.")));
 }
 
 /* Those that must run before it must be there, and must not wait for it in turn. */
@@ -322,7 +326,7 @@ lyf_pipeline_insert(const LyfPipeline *pipeline)
 }
 
 void
-lyf_pipeline_update(const LyfPipeline *pipeline)
+lyf_pipeline_update(const LyfPipeline *pipeline, bool moved)
 {
 	LyfArgs		args = {0};
 	LyfArgs		shapes = {0};
@@ -333,7 +337,21 @@ lyf_pipeline_update(const LyfPipeline *pipeline)
 				 NULL, NULL);
 	lyf_args_text(&shapes, pipeline->name);
 	lyf_args_value(&shapes, pipeline->shapes);
-	lyf_args_run(&shapes, "UPDATE lyftron.pipeline SET shapes = $2 WHERE name = $1 AND shapes IS DISTINCT FROM $2",
+	lyf_args_datum(&shapes, BOOLOID, BoolGetDatum(moved), false);
+	lyf_args_run(&shapes,
+				 "UPDATE lyftron.pipeline SET shapes = $2, loaded_key = CASE WHEN NOT $3 THEN loaded_key END WHERE name = $1",
+				 NULL, NULL);
+}
+
+void
+lyf_pipeline_note_key(const LyfPipeline *pipeline, List *columns)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, pipeline->name);
+	lyf_args_texts(&args, columns, false);
+	lyf_args_run(&args,
+				 "UPDATE lyftron.pipeline SET loaded_key = $2 WHERE name = $1 AND loaded_key IS DISTINCT FROM $2",
 				 NULL, NULL);
 }
 
@@ -345,19 +363,13 @@ lock_tag(const char *name, LOCKTAG *tag)
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, LOCK_KIND);
 }
 
-bool
+void
 lyf_pipeline_lock(const char *name, bool session)
 {
 	LOCKTAG		tag;
 
 	lock_tag(name, &tag);
-	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-void
-lyf_pipeline_lock_or_raise(const char *name, bool session)
-{
-	if (!lyf_pipeline_lock(name, session))
+	if (LockAcquire(&tag, ExclusiveLock, session, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("pipeline \"%s\" is being run by another session", name),
@@ -381,5 +393,5 @@ lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too)
 
 	lyf_state_get(pipeline->name, &state, &page);
 	lyf_load_drop_heaps(lyf_value_get(page, "heaps"));
-	lyf_state_put(pipeline->name, pipeline->source, state_too ? NULL : state, NULL);
+	lyf_state_forget(pipeline->name, state_too);
 }

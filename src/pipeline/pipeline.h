@@ -31,6 +31,8 @@ typedef struct LyfPipeline
 	char	   *pool;
 	char	   *on_reject;
 	int64		max_rejected;	/* -1: no limit */
+	bool		loaded;			/* has the destination rows of ours, */
+	List	   *loaded_key;		/* with ids made of these columns? */
 	LyfValue   *shapes;			/* of JSON columns, once they are known, or NULL */
 } LyfPipeline;
 
@@ -41,12 +43,14 @@ extern bool lyf_pipeline_exists(const char *name);
 /* complete and check a definition: raises where a run could not work */
 extern void lyf_pipeline_check(LyfPipeline *pipeline);
 extern void lyf_pipeline_insert(const LyfPipeline *pipeline);
-extern void lyf_pipeline_update(const LyfPipeline *pipeline);
+extern void lyf_pipeline_update(const LyfPipeline *pipeline, bool moved);	/* moved: to another destination */
 
-/* the advisory lock that a run holds; of the session, or of the transaction.  False: someone else runs it. */
-extern bool lyf_pipeline_lock(const char *name, bool session);
+/* note what the ids of the rows in the destination are made of */
+extern void lyf_pipeline_note_key(const LyfPipeline *pipeline, List *columns);
+
+/* the advisory lock that a run holds, of the session or of the transaction; raises where someone else has it */
+extern void lyf_pipeline_lock(const char *name, bool session);
 extern void lyf_pipeline_unlock(const char *name);
-extern void lyf_pipeline_lock_or_raise(const char *name, bool session);
 
 /* forget a run that stopped at a checkpoint: its page, its hidden heaps */
 extern void lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too);

@@ -17,6 +17,7 @@ CREATE TABLE lyftron.pipeline (
 	pool          text NOT NULL,
 	on_reject     text NOT NULL,
 	max_rejected  bigint,
+	loaded_key    text[],
 	shapes        jsonb,
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	altered_at    timestamptz,
@@ -41,6 +42,7 @@ COMMENT ON COLUMN lyftron.pipeline.after IS 'pipelines that must have succeeded 
 COMMENT ON COLUMN lyftron.pipeline.pool IS 'pool of workers that runs it; kept, not acted on yet';
 COMMENT ON COLUMN lyftron.pipeline.on_reject IS 'a record that cannot be loaded: keep it in lyftron.rejected_records, or fail the run';
 COMMENT ON COLUMN lyftron.pipeline.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
+COMMENT ON COLUMN lyftron.pipeline.loaded_key IS 'columns that the _lyftron_id of the rows in the destination are made of; empty: all, null: nothing was loaded';
 COMMENT ON COLUMN lyftron.pipeline.shapes IS 'for flatten and normalize: what the JSON columns look like, as first seen';
 COMMENT ON COLUMN lyftron.pipeline.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipeline.altered_at IS 'when it was last altered';

@@ -43,6 +43,7 @@ typedef struct Run
 	LyfValue   *began;			/* the state that the position belongs to */
 	LyfValue   *position;
 	LyfValue   *heaps;
+	bool		adds;			/* the destination was there before */
 	bool		resumed;		/* goes on from a checkpoint, and has made none since */
 } Run;
 
@@ -50,6 +51,36 @@ static void
 reject(void *arg, const LyfFailure *failure, const char *stream, const char *record_json)
 {
 	lyf_rejects_add(arg, failure, record_json);
+}
+
+static bool
+same_names(List *a, List *b)
+{
+	ListCell   *x;
+	ListCell   *y;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(x, a, y, b)
+	{
+		if (strcmp(lfirst(x), lfirst(y)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Rows can only be merged into rows whose ids are made of the same columns. */
+static void
+check_key(const LyfPipeline *p)
+{
+	const LyfMode *mode = lyf_mode_get(p->mode);
+
+	if (p->loaded && !lyf_mode_is_full_refresh(mode) &&
+		!same_names(p->loaded_key, lyf_mode_id_columns(mode, p->primary_key)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the rows of table \"%s\" were loaded with another primary key or mode", p->table),
+				 errhint("Run the pipeline once in mode full_refresh with the primary key it shall have, or drop the table.")));
 }
 
 /* Take up the state, and the checkpoint of a run that did not end, if there is one. */
@@ -66,6 +97,8 @@ read_state(Run *run)
 		run->state = NULL;
 		page = NULL;
 	}
+	else
+		run->adds = true;
 	run->position = lyf_value_get(page, "position");
 	run->heaps = lyf_value_get(page, "heaps");
 	run->began = page ? lyf_value_get(page, "state") : run->state;
@@ -194,6 +227,8 @@ count(Run *run, const LyfScanControl *control, const LyfLoadResult *result, bool
 	counts->requests += control->stats.requests;
 	counts->bytes += control->stats.wire_bytes;
 	counts->checkpoints++;
+	if (!more || !lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)))
+		lyf_pipeline_note_key(run->pipeline, lyf_mode_id_columns(lyf_mode_get(run->pipeline->mode), run->pipeline->primary_key));
 	if (more)
 		lyf_job_progress(run->id, counts);
 	else
@@ -229,6 +264,8 @@ run_piece(Run *run)
 	char	   *sql;
 	bool		more;
 
+	if (run->adds)
+		check_key(p);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source = lyf_source_open(p);
 	if (run->rejects == NULL)
@@ -363,7 +400,7 @@ lyf_run(PG_FUNCTION_ARGS)
 	run->piece_cxt = AllocSetContextCreate(cxt, "lyftron piece", ALLOCSET_DEFAULT_SIZES);
 	run->atomic = atomic;
 	run->pipeline = lyf_pipeline_get(name);
-	lyf_pipeline_lock_or_raise(name, !atomic);
+	lyf_pipeline_lock(name, !atomic);
 	PG_TRY();
 	{
 		run_pieces(run);

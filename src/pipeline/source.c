@@ -16,7 +16,6 @@
 #include "executor/execdesc.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "parser/analyze.h"
 #include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
@@ -26,6 +25,7 @@
 #include "utils/regproc.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
 #include "pipeline/pipeline.h"
 
 #define ALIAS			"_lyftron_source"
@@ -164,7 +164,7 @@ bracket_query(const char *text)
 static void
 open_relation(LyfSource *source, const char *name)
 {
-	RangeVar   *range = makeRangeVarFromNameList(stringToQualifiedNameList(name));
+	RangeVar   *range = makeRangeVarFromNameList(lyf_name_list(name));
 	Oid			server;
 	char	   *stream;
 
@@ -276,7 +276,9 @@ learn_shapes(const LyfSource *source, List *names, LyfShapeLearner **learners)
 	foreach(lc, names)
 		appendStringInfo(&sql, "%s" ALIAS ".%s::pg_catalog.jsonb", sql.len > 0 ? ", " : "", quote_identifier(lfirst(lc)));
 	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, psprintf("SELECT %s FROM %s AS " ALIAS " LIMIT %d", sql.data, source->from, LEARN_ROWS),
+	portal = SPI_cursor_open_with_args(NULL,
+									   psprintf("SELECT %s FROM %s AS " ALIAS " LIMIT %d",
+												sql.data, source->from, LEARN_ROWS),
 									   0, NULL, NULL, NULL, true, 0);
 	for (;;)
 	{
