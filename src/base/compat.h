@@ -19,6 +19,13 @@
 	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* before a declaration: it does not return.  PostgreSQL 18 has the attribute in front, others behind */
+#if PG_VERSION_NUM >= 180000
+#define LYF_NORETURN	pg_noreturn
+#else
+#define LYF_NORETURN	__attribute__((noreturn))
+#endif
+
 /*
  * A wait event of our own; before PostgreSQL 17 extensions share one.  The name
  * is registered for good: keep the result.

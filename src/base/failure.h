@@ -6,6 +6,8 @@
 #ifndef LYF_FAILURE_H
 #define LYF_FAILURE_H
 
+#include "base/compat.h"
+
 typedef struct LyfFailure
 {
 	int			sqlstate;		/* ERRCODE_... */
@@ -39,7 +41,7 @@ extern LyfFailure *lyf_failure_retryable(LyfFailure *failure, int retry_after_ms
 extern LyfFailure *lyf_failure_copy(const LyfFailure *failure);
 
 /* raise it as an ERROR; does not return */
-extern void lyf_failure_raise(const LyfFailure *failure) pg_attribute_noreturn();
+LYF_NORETURN extern void lyf_failure_raise(const LyfFailure *failure);
 
 /* raise if there is one */
 #define LYF_CHECK(call) \
