@@ -19,6 +19,7 @@ SELECT lyftron.state_json('s');
 SELECT lyftron.set_state('s', '{"type": "STREAM", "stream": {"stream_descriptor": {"name": "other"}, "stream_state": {"at": "1"}}}');
 SELECT lyftron.set_state('s', '[1, "x", null]');
 SELECT lyftron.set_state('s', '7');
+SELECT lyftron.set_state('s', '{"states": [{"partition": {"id": 9}, "cursor": {"at": "2026-02-01"}}, {"cursor": {"at": "2026-01-05"}}]}');
 SELECT lyftron.state_json('s');
 -- a state that is no value of the cursor column is an error of the run, and nothing is lost
 SELECT lyftron.set_state('s', '{"at": "garbage"}');

@@ -6,10 +6,8 @@
 
 #include "access/genam.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -18,12 +16,6 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
-
-Oid
-lyf_extension_oid(void)
-{
-	return get_extension_oid("lyftron", false);
-}
 
 Oid
 lyf_schema_oid(void)

@@ -26,8 +26,7 @@ extern uint64 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 							  const Datum *values, const bool *nulls,
 							  LyfCatalogRow row, void *arg);
 
-/* the OIDs of the extension and of its schema; raise if it is not there */
-extern Oid	lyf_extension_oid(void);
+/* the OID of the extension's schema; raises if it is not there */
 extern Oid	lyf_schema_oid(void);
 
 /* a column of a row by its name; text is palloc'd in CurrentMemoryContext, NULL if null */

@@ -92,6 +92,15 @@ wrong_type(const LyfComponent *c, const char *field, const char *expected)
 					   child_path(c, field), expected);
 }
 
+LyfFailure *
+lyf_component_list(const LyfComponent *c, const char *field, size_t *count)
+{
+	json_t	   *json = get_field(c, field);
+
+	*count = json_array_size(json);
+	return json == NULL || json_is_array(json) ? NULL : wrong_type(c, field, "a list");
+}
+
 /* a scalar as text the way Python prints it, or NULL */
 static const char *
 scalar_text(json_t *json)
@@ -227,18 +236,6 @@ lyf_component_required_template(const LyfComponent *c, const char *field, LyfTem
 	if (*out == NULL)
 		return lyf_component_invalid(c, "field \"%s\" is missing", field);
 	return NULL;
-}
-
-LyfFailure *
-lyf_component_tree(const LyfComponent *c, const char *field, LyfTemplateTree **out)
-{
-	json_t	   *json = get_field(c, field);
-
-	*out = NULL;
-	if (json == NULL)
-		return NULL;
-	return add_path(lyf_template_tree_compile(lyf_document_to_value(json), c->parameters, out),
-					child_path(c, field));
 }
 
 LyfFailure *

@@ -28,6 +28,9 @@ extern LyfComponent lyf_component_child(const LyfComponent *parent, const char *
 extern LyfComponent lyf_component_item(const LyfComponent *parent, const char *field, size_t index);
 extern size_t lyf_component_count(const LyfComponent *parent, const char *field);	/* of a list, 0 if none */
 
+/* the same for a field that may hold nothing but a list */
+extern LyfFailure *lyf_component_list(const LyfComponent *c, const char *field, size_t *count);
+
 /*
  * Fields.  An absent (or null) optional field leaves the fallback; an absent
  * required one, or one of another type, is a failure with the path.
@@ -40,7 +43,6 @@ extern LyfFailure *lyf_component_value(const LyfComponent *c, const char *field,
 /* a template from a string, number or boolean; NULL if absent */
 extern LyfFailure *lyf_component_template(const LyfComponent *c, const char *field, LyfTemplate **out);
 extern LyfFailure *lyf_component_required_template(const LyfComponent *c, const char *field, LyfTemplate **out);
-extern LyfFailure *lyf_component_tree(const LyfComponent *c, const char *field, LyfTemplateTree **out);
 
 /* a template from a text that stands in c itself (an item of a list, say) */
 extern LyfFailure *lyf_component_compile(const LyfComponent *c, const char *text, LyfTemplate **out);

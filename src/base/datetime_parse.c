@@ -13,6 +13,7 @@
 
 #include "common/int.h"
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "utils/datetime.h"
 
 #include "base/datetime.h"
@@ -217,6 +218,7 @@ match_directive(char directive, const char *format, const char *text, Fields *fi
 static bool
 match(const char *format, const char *text, Fields *fields)
 {
+	check_stack_depth();
 	if (++fields->tries > MAX_TRIES)
 		return false;
 	for (; *format != '\0'; format++, text++)

@@ -1,11 +1,9 @@
 /*
  * document.c
- *		Documents in jansson's trees: who owns them, JSON text, and the way to
- *		values and back.  YAML is in yaml.c.
+ *		Documents in jansson's trees: who owns them, how large they are, and the way
+ *		to values.  YAML is in yaml.c.
  */
 #include "postgres.h"
-
-#include <math.h>
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -66,28 +64,6 @@ lyf_document_fits(const json_t *json, int depth, int64 *nodes)
 	return true;
 }
 
-LyfFailure *
-lyf_document_from_json(const char *text, size_t len, json_t **document)
-{
-	json_error_t error;
-	int64		nodes = 0;
-
-	*document = NULL;
-	if (len > LYF_DOCUMENT_SIZE)
-		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "document is larger than %d bytes",
-						   LYF_DOCUMENT_SIZE);
-	*document = lyf_document_own(json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error));
-	if (*document == NULL)
-		return lyf_failure(ERRCODE_INVALID_TEXT_REPRESENTATION,
-						   "invalid JSON at line %d, column %d", error.line, error.column);
-	if (!lyf_document_fits(*document, 0, &nodes))
-	{
-		*document = NULL;
-		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "document is nested too deeply or too large");
-	}
-	return NULL;
-}
-
 LyfValue *
 lyf_document_to_value(const json_t *json)
 {
@@ -133,64 +109,4 @@ lyf_document_to_value(const json_t *json)
 		value->len++;
 	}
 	return value;
-}
-
-/* what has no counterpart in JSON becomes its text, as lyf_value_print has it */
-static json_t *
-scalar_to_document(const LyfValue *value)
-{
-	double		number;
-
-	switch (value->kind)
-	{
-		case LYF_BOOL:
-			return json_boolean(value->u.boolean);
-		case LYF_INT:
-			return json_integer(value->u.integer);
-		case LYF_NUMBER:
-			number = lyf_value_double(value);
-			return isfinite(number) ? json_real(number) : json_null();
-		case LYF_STRING:
-			return json_stringn(value->u.text, value->len);
-		case LYF_DATETIME:
-		case LYF_DATE:
-		case LYF_DURATION:
-			{
-				char	   *quoted = lyf_value_to_text(value);
-
-				return json_stringn(quoted + 1, strlen(quoted) - 2);
-			}
-		default:
-			return json_null();
-	}
-}
-
-static json_t *
-value_to_document(const LyfValue *value)
-{
-	json_t	   *json;
-
-	check_stack_depth();
-	if (value->kind == LYF_LIST)
-	{
-		json = json_array();
-		lyf_foreach(member, value)
-			json_array_append_new(json, value_to_document(member));
-		return json;
-	}
-	if (value->kind == LYF_MAP)
-	{
-		json = lyf_document_object();
-		lyf_foreach(member, value)
-			json_object_set_new(json, member->key, value_to_document(member));
-		return json;
-	}
-	return scalar_to_document(value);
-}
-
-/* keys end at a NUL byte; numbers beyond int64 become doubles */
-json_t *
-lyf_document_from_value(const LyfValue *value)
-{
-	return lyf_document_own(value_to_document(value));
 }

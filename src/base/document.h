@@ -1,6 +1,6 @@
 /*
  * document.h
- *		Documents that people write, manifests above all: YAML 1.1 or JSON text
+ *		Documents that people write, manifests above all: YAML 1.1 (JSON is some, too)
  *		to a jansson tree, and from there to values.
  *
  * jansson's memory is its own.  A document returned here is owned by
@@ -26,8 +26,6 @@
  * size, depth and alias expansion.  The failure names the line and column.
  */
 extern LyfFailure *lyf_document_from_yaml(const char *text, size_t len, json_t **document);
-extern LyfFailure *lyf_document_from_json(const char *text, size_t len, json_t **document);
-extern json_t *lyf_document_from_value(const LyfValue *value);
 
 /* hand the caller's reference over to CurrentMemoryContext (released with it); returns json */
 extern json_t *lyf_document_own(json_t *json);

@@ -36,7 +36,7 @@ static const IntSetting int_settings[] = {
 	{"lyftron.request_timeout", "Longest time that one request may take in all, 0 for no limit.",
 	&lyf_request_timeout, 300000, 0, INT_MAX, GUC_UNIT_MS},
 	{"lyftron.max_response_size", "Largest body of one response, decompressed, that is accepted.",
-	&lyf_max_response_size, 256 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
+	&lyf_max_response_size, 256 * 1024, 1, INT_MAX / 1024, GUC_UNIT_KB},
 	{"lyftron.max_retry_wait", "Longest wait before a retry; a source that asks for more fails the run.",
 	&lyf_max_retry_wait, 600, 0, INT_MAX / 1000, GUC_UNIT_S},
 	{"lyftron.checkpoint_interval", "A pipeline commits at the first page boundary after this time.",

@@ -15,6 +15,8 @@
 
 #include <math.h>
 
+#include "utils/memutils.h"
+
 #include "base/datetime.h"
 #include "base/template_internal.h"
 
@@ -309,7 +311,11 @@ static LyfFailure *
 evaluate(const LyfTemplate *template, const LyfScope *scope, Outcome *outcome, LyfValue **result,
 		 LyfFailure **undefined)
 {
-	LyfEval		ev = {.parameters = template->parameters, .scope = scope};
+	LyfEval		ev = {
+		.parameters = template->parameters,
+		.scope = scope,
+		.memory = MemoryContextMemAllocated(CurrentMemoryContext, false)
+	};
 	LyfFailure *failure = template->broken;
 
 	*outcome = OUTCOME_VALUE;

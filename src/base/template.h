@@ -95,6 +95,9 @@ extern LyfFailure *lyf_template_tree_compile(const LyfValue *document, const Lyf
 extern LyfFailure *lyf_template_tree_eval(const LyfTemplateTree *tree, const LyfScope *scope,
 										  unsigned types, bool nested, LyfValue **result);
 
+/* Python's literal_eval of a text, ended by a NUL: NULL if it is none, or one that JSON cannot hold */
+extern LyfValue *lyf_template_literal(const char *text, size_t len);
+
 /* str(value) as Python prints it: True, None, {'a': 1}, 1.0 */
 extern void lyf_template_print_python(StringInfo out, const LyfValue *value);
 extern char *lyf_template_str(const LyfValue *value);

@@ -48,6 +48,7 @@ lyf_list_add(LyfEval *ev, LyfListMaker *maker, const LyfValue *value)
 	if (maker->list->len >= LYF_TEMPLATE_MAX_ITEMS)
 		return lyf_template_fail_limit(ev, "a list that a template makes is too long");
 	CHECK_FOR_INTERRUPTS();
+	LYF_TRY(lyf_template_check_memory(ev));
 	*maker->end = member;
 	maker->end = &member->next;
 	maker->list->len++;

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "base/datetime.h"
 #include "base/template_internal.h"
@@ -28,7 +29,7 @@ lyf_template_fail(LyfEval *ev, LyfTrouble trouble, int sqlstate, const char *fmt
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
 	ev->trouble = trouble;
-	return lyf_failure(sqlstate, "%s", what);
+	return lyf_failure(sqlstate, "%s", lyf_clip(what, strlen(what)));
 }
 
 LyfFailure *
@@ -81,6 +82,15 @@ lyf_template_step(LyfEval *ev)
 	if (++ev->steps > LYF_TEMPLATE_MAX_STEPS)
 		return lyf_template_fail_limit(ev, "a template takes too many steps");
 	CHECK_FOR_INTERRUPTS();
+	return lyf_template_check_memory(ev);
+}
+
+/* nothing that an evaluation makes is freed before its end: what it makes in all is bounded */
+LyfFailure *
+lyf_template_check_memory(LyfEval *ev)
+{
+	if (MemoryContextMemAllocated(CurrentMemoryContext, false) > ev->memory + LYF_TEMPLATE_MAX_MEMORY)
+		return lyf_template_fail_limit(ev, "a template takes too much memory");
 	return NULL;
 }
 

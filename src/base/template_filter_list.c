@@ -182,6 +182,8 @@ filter_map(LyfEval *ev, LyfCall *call, LyfValue **result)
 	LyfListMaker maker;
 	LyfValue   *list;
 
+	if (attribute == NULL && (call->count == 0 || call->key[0] != NULL))
+		return lyf_template_fail_value(ev, "map in a template needs the name of a filter");
 	LYF_TRY(lyf_template_iterate(ev, call->self, &list));
 	lyf_list_begin(&maker);
 	maker.list->flags |= LYF_FLAG_VIEW;

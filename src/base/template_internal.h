@@ -18,6 +18,7 @@
 #define LYF_TEMPLATE_MAX_STEPS		1000000 /* nodes run in one evaluation */
 #define LYF_TEMPLATE_MAX_OUTPUT		(16 * 1024 * 1024)	/* bytes of a text it makes */
 #define LYF_TEMPLATE_MAX_ITEMS		1000000 /* members of a list it makes */
+#define LYF_TEMPLATE_MAX_MEMORY		((Size) 256 * 1024 * 1024)	/* bytes of all that it makes on its way */
 #define LYF_TEMPLATE_MAX_ARGS		16	/* of one call */
 
 /* flags of values that only the evaluator knows */
@@ -51,6 +52,7 @@ typedef struct LyfEval
 	LyfVariable *variables;		/* newest first */
 	int			depth;			/* loops around */
 	int			steps;
+	Size		memory;			/* of CurrentMemoryContext before it */
 	StringInfo	out;			/* rendered so far; NULL in a single expression */
 	LyfTrouble	trouble;		/* of the failure that was returned */
 } LyfEval;
@@ -197,6 +199,7 @@ extern LyfFailure *lyf_run_unary(LyfEval *ev, const LyfNode *node, LyfValue **re
 /* run an expression, as one step */
 extern LyfFailure *lyf_template_run(LyfEval *ev, const LyfNode *node, LyfValue **result);
 extern LyfFailure *lyf_template_step(LyfEval *ev);
+extern LyfFailure *lyf_template_check_memory(LyfEval *ev);
 extern LyfFailure *lyf_template_fail(LyfEval *ev, LyfTrouble trouble, int sqlstate,
 									 const char *fmt,...) pg_attribute_printf(4, 5);
 extern LyfFailure *lyf_template_fail_type(LyfEval *ev, const char *what, const LyfValue *value);
@@ -244,7 +247,6 @@ extern bool lyf_template_truth(const LyfValue *value);
 extern bool lyf_template_is_number(const LyfValue *value);	/* bool, int, number */
 extern bool lyf_template_is_int(const LyfValue *value); /* bool, int */
 extern LyfFailure *lyf_template_order(LyfEval *ev, const LyfValue *a, const LyfValue *b, int *order);
-extern LyfFailure *lyf_template_contains(LyfEval *ev, const LyfValue *container, const LyfValue *item, bool *found);
 extern LyfFailure *lyf_op_add(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue **result);
 extern LyfFailure *lyf_op_subtract(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue **result);
 extern LyfFailure *lyf_op_multiply(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue **result);
@@ -266,7 +268,6 @@ extern LyfFailure *lyf_op_not_in(LyfEval *ev, const LyfValue *a, const LyfValue 
 /* in template_print.c */
 
 extern void lyf_template_repr(StringInfo out, const LyfValue *value);
-extern void lyf_template_print_float(StringInfo out, double number);
 
 /* as json.dumps does: ", " and ": ", ASCII only; sorted if so.  False if it holds what JSON cannot */
 extern bool lyf_template_dump_json(StringInfo out, const LyfValue *value, bool sorted, int indent);
@@ -278,8 +279,6 @@ extern bool lyf_number_is_big_int(const LyfValue *value);
 
 /* in template_literal.c */
 
-/* Python's literal_eval of a text: NULL if it is none, or one that JSON cannot hold */
-extern LyfValue *lyf_template_literal(const char *text, size_t len);
 extern bool lyf_template_parse_int(const char *text, size_t len, int base, LyfValue **value);
 extern bool lyf_template_parse_float(const char *text, size_t len, double *number);
 

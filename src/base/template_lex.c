@@ -363,8 +363,11 @@ lex_raw(Lexer *lexer)
 		at = open + 2 + trim;
 		while (at < lexer->end && lyf_text_is_space(*at))
 			at++;
-		if (!starts(lexer, at, "endraw") || (close = find(lexer, at, "%}")) == NULL)
+		if (!starts(lexer, at, "endraw"))
 			continue;
+		close = find(lexer, at, "%}");
+		if (close == NULL)
+			return false;
 		add_data(lexer, open, trim);
 		lexer->trim = close[-1] == '-';
 		lexer->at = close + 2;

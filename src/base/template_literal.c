@@ -20,6 +20,7 @@ typedef struct Reader
 	const char *at;
 	const char *end;
 	int			brackets;		/* open: newlines are white space inside */
+	int			items;
 } Reader;
 
 static LyfValue *read_item(Reader *reader);
@@ -352,13 +353,13 @@ static LyfValue *
 read_map(Reader *reader)
 {
 	LyfValue   *map = lyf_value_make(LYF_MAP);
+	LyfValue  **end = &map->u.first;
 
 	while (!skip(reader, '}'))
 	{
 		LyfValue   *key;
-		LyfValue   *value;
 
-		if (map->len > 0 || map->flags != 0)
+		if (map->u.first != NULL)
 		{
 			if (!skip(reader, ','))
 				return NULL;
@@ -368,11 +369,14 @@ read_map(Reader *reader)
 		key = read_item(reader);
 		if (key == NULL || key_text(key) == NULL || !skip(reader, ':'))
 			return NULL;
-		value = read_item(reader);
-		if (value == NULL)
+		*end = read_item(reader);
+		if (*end == NULL)
 			return NULL;
-		lyf_value_set(map, key_text(key), value);
+		(*end)->key = key_text(key);
+		(*end)->key_len = strlen((*end)->key);
+		end = &(*end)->next;
 	}
+	lyf_value_unique(map);
 	return map;
 }
 
@@ -431,6 +435,8 @@ read_item(Reader *reader)
 {
 	int			c;
 
+	if (++reader->items > LYF_TEMPLATE_MAX_ITEMS)
+		return NULL;
 	skip_space(reader);
 	c = peek(reader);
 	if (c == '[' || c == '{' || c == '(')
@@ -481,7 +487,7 @@ read_all(Reader *reader)
 LyfValue *
 lyf_template_literal(const char *text, size_t len)
 {
-	Reader		reader = {text, text + len, 0};
+	Reader		reader = {.at = text, .end = text + len};
 	LyfValue   *value;
 	int			c;
 

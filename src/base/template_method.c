@@ -66,6 +66,7 @@ list_index(LyfEval *ev, LyfCall *call, LyfValue **result)
 {
 	int64		index = 0;
 
+	ev->steps += call->self->len / 64;
 	lyf_foreach(member, call->self)
 	{
 		if (lyf_value_equal(member, call->arg[0]))
@@ -83,6 +84,7 @@ list_count(LyfEval *ev, LyfCall *call, LyfValue **result)
 {
 	int64		count = 0;
 
+	ev->steps += call->self->len / 64;
 	lyf_foreach(member, call->self)
 		count += lyf_value_equal(member, call->arg[0]);
 	*result = lyf_value_int(count);

@@ -399,7 +399,7 @@ format_argument(const LyfCall *call, const char *name, size_t len, int *next)
 	if (len == 0)
 		place = (*next)++;
 	else if (isdigit((unsigned char) *name))
-		place = atoi(name);
+		place = len <= 4 ? atoi(name) : call->count;
 	else
 	{
 		for (int i = 0; i < call->count; i++)

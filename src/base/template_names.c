@@ -38,6 +38,7 @@ is_bound(const Bound *bound, const char *name)
 static void
 need(Bound *bound, const char *name)
 {
+	CHECK_FOR_INTERRUPTS();
 	if (is_bound(bound, name) || lyf_template_function(name) != NULL)
 		return;
 	lyf_foreach(member, bound->missing)

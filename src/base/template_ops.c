@@ -12,29 +12,14 @@
 #include "base/datetime.h"
 #include "base/template_internal.h"
 
+/* views and namespaces are objects, true even if there is nothing in them */
 bool
 lyf_template_truth(const LyfValue *value)
 {
-	switch (value->kind)
-	{
-		case LYF_UNDEFINED:
-		case LYF_NULL:
-			return false;
-		case LYF_BOOL:
-			return value->u.boolean;
-		case LYF_INT:
-			return value->u.integer != 0;
-		case LYF_NUMBER:
-			return lyf_value_double(value) != 0;
-		case LYF_STRING:
-		case LYF_LIST:
-		case LYF_MAP:
-			return value->len > 0 || (value->flags & (LYF_FLAG_NAMESPACE | LYF_FLAG_VIEW)) != 0;
-		case LYF_DURATION:
-			return value->u.span.us != 0 || value->u.span.months != 0;
-		default:
-			return true;
-	}
+	if ((value->kind == LYF_LIST || value->kind == LYF_MAP) &&
+		(value->flags & (LYF_FLAG_NAMESPACE | LYF_FLAG_VIEW)) != 0)
+		return true;
+	return lyf_value_truth(value);
 }
 
 bool
@@ -468,12 +453,14 @@ lyf_op_greater_equal(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue
 	return NULL;
 }
 
-LyfFailure *
-lyf_template_contains(LyfEval *ev, const LyfValue *container, const LyfValue *item, bool *found)
+static LyfFailure *
+contains(LyfEval *ev, const LyfValue *container, const LyfValue *item, bool *found)
 {
 	*found = false;
 	if (container->kind == LYF_UNDEFINED)
 		return NULL;
+	if (container->kind == LYF_LIST || container->kind == LYF_MAP)
+		ev->steps += container->len / 64;
 	if (container->kind == LYF_LIST)
 	{
 		for (const LyfValue *m = container->u.first; m != NULL && !*found; m = m->next)
@@ -497,7 +484,7 @@ lyf_op_in(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue **result)
 {
 	bool		found;
 
-	LYF_TRY(lyf_template_contains(ev, b, a, &found));
+	LYF_TRY(contains(ev, b, a, &found));
 	*result = lyf_value_bool(found);
 	return NULL;
 }
@@ -507,7 +494,7 @@ lyf_op_not_in(LyfEval *ev, const LyfValue *a, const LyfValue *b, LyfValue **resu
 {
 	bool		found;
 
-	LYF_TRY(lyf_template_contains(ev, b, a, &found));
+	LYF_TRY(contains(ev, b, a, &found));
 	*result = lyf_value_bool(!found);
 	return NULL;
 }

@@ -33,7 +33,7 @@ lyf_template_syntax(const char *fmt,...)
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	return lyf_failure(ERRCODE_SYNTAX_ERROR, "invalid template: %s", what);
+	return lyf_failure(ERRCODE_SYNTAX_ERROR, "invalid template: %s", lyf_clip(what, strlen(what)));
 }
 
 LyfNode *
@@ -277,20 +277,19 @@ parse_primary(LyfParser *parser, LyfNode **node)
 	if (token->type == LYF_TOKEN_CONSTANT)
 	{
 		LyfValue   *value = token->value;
+		StringInfoData text;
 
 		/* strings side by side are one */
-		while (value->kind == LYF_STRING && token[1].type == LYF_TOKEN_CONSTANT &&
-			   token[1].value->kind == LYF_STRING)
+		if (value->kind == LYF_STRING)
 		{
-			StringInfoData text;
-
 			initStringInfo(&text);
-			appendBinaryStringInfo(&text, value->u.text, value->len);
-			token++;
-			appendBinaryStringInfo(&text, token->value->u.text, token->value->len);
+			for (; token->type == LYF_TOKEN_CONSTANT && token->value->kind == LYF_STRING; token++)
+				appendBinaryStringInfo(&text, token->value->u.text, token->value->len);
 			value = lyf_template_take(&text);
 		}
-		parser->token = token + 1;
+		else
+			token++;
+		parser->token = token;
 		*node = lyf_template_node(parser, lyf_run_constant);
 		(*node)->value = value;
 		return NULL;

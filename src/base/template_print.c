@@ -79,8 +79,8 @@ shortest_digits(double number, char *digits, int *exponent)
 }
 
 /* value is 0.digits * 10^exponent; Python writes an exponent from 1e16 on and below 1e-4 */
-void
-lyf_template_print_float(StringInfo out, double number)
+static void
+print_float(StringInfo out, double number)
 {
 	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
 	int			exponent;
@@ -235,7 +235,7 @@ lyf_template_repr(StringInfo out, const LyfValue *value)
 			if (lyf_number_is_big_int(value))
 				appendBinaryStringInfo(out, value->u.text, value->len);
 			else
-				lyf_template_print_float(out, lyf_value_double(value));
+				print_float(out, lyf_value_double(value));
 			break;
 		case LYF_STRING:
 			repr_text(out, value);
@@ -304,16 +304,6 @@ dump_text(StringInfo out, const char *text, size_t len)
 	appendStringInfoChar(out, '"');
 }
 
-static int
-compare_keys(const void *a, const void *b)
-{
-	const LyfValue *x = *(const LyfValue *const *) a;
-	const LyfValue *y = *(const LyfValue *const *) b;
-	int			order = memcmp(x->key, y->key, Min(x->key_len, y->key_len));
-
-	return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
-}
-
 static void
 dump_break(StringInfo out, int indent, int depth)
 {
@@ -357,7 +347,7 @@ dump(StringInfo out, const LyfValue *value, bool sorted, int indent, int depth)
 			members[count++] = member;
 	}
 	if (map && sorted)
-		qsort(members, count, sizeof(LyfValue *), compare_keys);
+		qsort(members, count, sizeof(LyfValue *), lyf_value_compare_keys);
 	appendStringInfoChar(out, map ? '{' : '[');
 	for (uint32 i = 0; i < count && known; i++)
 	{

@@ -61,6 +61,7 @@ eval_node(const LyfTemplateTree *node, const LyfScope *scope, unsigned types, bo
 		  LyfValue **result)
 {
 	LyfValue   *made;
+	LyfValue  **end;
 
 	if (node->template != NULL)
 		return lyf_template_eval(node->template, scope, types, NULL, result);
@@ -70,6 +71,7 @@ eval_node(const LyfTemplateTree *node, const LyfScope *scope, unsigned types, bo
 		return NULL;
 	}
 	made = lyf_value_make(node->value->kind);
+	end = &made->u.first;
 	for (const LyfTemplateTree *member = node->first; member != NULL; member = member->next)
 	{
 		LyfValue   *key;
@@ -79,7 +81,11 @@ eval_node(const LyfTemplateTree *node, const LyfScope *scope, unsigned types, bo
 			LYF_TRY(lyf_template_eval(member->key, scope, nested ? 0 : LYF_AS_STRING, NULL, &key));
 		LYF_TRY(eval_node(member, scope, types, nested, depth + 1, &value));
 		if (member->key == NULL)
-			lyf_value_append(made, lyf_value_alias(value));
+		{
+			*end = lyf_value_alias(value);
+			end = &(*end)->next;
+			made->len++;
+		}
 		else if (!nested || value->kind != LYF_NULL)
 			lyf_value_set(made, key_text(key), lyf_value_alias(value));
 	}

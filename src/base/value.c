@@ -117,6 +117,54 @@ lyf_value_copy(const LyfValue *value)
 	return copy;
 }
 
+/* nodes allocated at a time */
+#define NODES_PER_BLOCK	256
+
+typedef struct NodeBlock
+{
+	LyfValue   *next;
+	int			left;
+} NodeBlock;
+
+static LyfValue *
+copy_node(const LyfValue *value, NodeBlock *block)
+{
+	LyfValue   *copy;
+	LyfValue  **end;
+
+	if (block->left == 0)
+	{
+		block->next = palloc(NODES_PER_BLOCK * sizeof(LyfValue));
+		block->left = NODES_PER_BLOCK;
+	}
+	copy = block->next++;
+	block->left--;
+	*copy = *value;
+	copy->next = NULL;
+	if (value->kind != LYF_LIST && value->kind != LYF_MAP)
+		return copy;
+	check_stack_depth();
+	end = &copy->u.first;
+	*end = NULL;
+	lyf_foreach(member, value)
+	{
+		*end = copy_node(member, block);
+		end = &(*end)->next;
+	}
+	return copy;
+}
+
+LyfValue *
+lyf_value_copy_nodes(const LyfValue *value)
+{
+	NodeBlock	block = {NULL, 0};
+	LyfValue   *copy = copy_node(value, &block);
+
+	copy->key = NULL;
+	copy->key_len = 0;
+	return copy;
+}
+
 static inline bool
 has_key(const LyfValue *member, const char *key, size_t key_len)
 {
@@ -166,7 +214,7 @@ lyf_value_text(const LyfValue *value)
 	return lyf_value_is(value, LYF_STRING) ? value->u.text : NULL;
 }
 
-/* the digits of a number are followed by a delimiter of JSON, or end in NUL: strtod stops there */
+/* the digits of a number need not be followed by what is none: strtod gets a copy */
 double
 lyf_value_double(const LyfValue *value)
 {
@@ -194,6 +242,31 @@ lyf_value_double(const LyfValue *value)
 			}
 		default:
 			return 0.0;
+	}
+}
+
+bool
+lyf_value_truth(const LyfValue *value)
+{
+	if (value == NULL)
+		return false;
+	switch ((LyfKind) value->kind)
+	{
+		case LYF_UNDEFINED:
+		case LYF_NULL:
+			return false;
+		case LYF_BOOL:
+		case LYF_INT:
+		case LYF_NUMBER:
+			return lyf_value_double(value) != 0;
+		case LYF_STRING:
+		case LYF_LIST:
+		case LYF_MAP:
+			return value->len > 0;
+		case LYF_DURATION:
+			return value->u.span.us != 0 || value->u.span.months != 0;
+		default:
+			return true;
 	}
 }
 

@@ -82,6 +82,7 @@ extern LyfValue *lyf_value_string(const char *text);
 extern LyfValue *lyf_value_string_len(const char *text, size_t len);
 extern LyfValue *lyf_value_alias(const LyfValue *value);	/* same contents, a node of its own */
 extern LyfValue *lyf_value_copy(const LyfValue *value);	/* deep, nothing shared */
+extern LyfValue *lyf_value_copy_nodes(const LyfValue *value);	/* deep, but keys and texts are shared */
 
 /*
  * look: lyf_value_get is a map's member (the last one of that key) or NULL,
@@ -93,11 +94,18 @@ extern LyfValue *lyf_value_at(const LyfValue *list, int64 index);	/* negative fr
 extern const char *lyf_value_text(const LyfValue *value);	/* of a STRING, else NULL */
 extern double lyf_value_double(const LyfValue *value);	/* of INT, NUMBER, BOOL */
 extern bool lyf_value_equal(const LyfValue *a, const LyfValue *b);	/* as Python's ==: 1 == 1.0 == true */
+extern bool lyf_value_truth(const LyfValue *value); /* as Python's bool(); NULL is false */
+extern int	lyf_value_compare_keys(const void *a, const void *b);	/* for qsort of an array of members */
 
-/* change: set replaces a member of that key or appends; member's key/next are overwritten */
+/*
+ * change: set replaces a member of that key or appends; member's key/next are overwritten.
+ * It looks through the whole map: to make a long one, hang its members on each other, and
+ * then have unique leave one of each key, the last one in the place of the first.
+ */
 extern void lyf_value_set(LyfValue *map, const char *key, LyfValue *member);
 extern void lyf_value_append(LyfValue *list, LyfValue *member);
 extern bool lyf_value_remove(LyfValue *map, const char *key);
+extern void lyf_value_unique(LyfValue *map);
 extern LyfValue *lyf_value_merge(const LyfValue *base, const LyfValue *over);	/* shallow, a new map */
 
 /* as JSON text (database-encoding-neutral UTF-8), and to and from jsonb */

@@ -127,16 +127,6 @@ print_duration(StringInfo out, const LyfValue *value)
 	appendStringInfoString(out, "S\"");
 }
 
-static int
-compare_keys(const void *a, const void *b)
-{
-	const LyfValue *x = *(const LyfValue *const *) a;
-	const LyfValue *y = *(const LyfValue *const *) b;
-	int			order = memcmp(x->key, y->key, Min(x->key_len, y->key_len));
-
-	return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
-}
-
 static void
 print_member(StringInfo out, const LyfValue *member, bool sorted)
 {
@@ -150,22 +140,29 @@ static void
 print_sorted_map(StringInfo out, const LyfValue *map)
 {
 	const LyfValue **members = palloc(sizeof(LyfValue *) * (map->len + 1));
-	int			count = 0;
+	uint32		count = 0;
 	bool		first = true;
 
 	lyf_foreach(member, map)
 	{
-		if (lyf_value_get_len(map, member->key, member->key_len) == member)
+		if (count < map->len)
 			members[count++] = member;
 	}
-	qsort(members, count, sizeof(LyfValue *), compare_keys);
+	qsort(members, count, sizeof(LyfValue *), lyf_value_compare_keys);
 	appendStringInfoCharMacro(out, '{');
-	for (int i = 0; i < count; i++)
+	for (uint32 i = 0; i < count; i++)
 	{
+		const LyfValue *member = members[i];
+
+		/* one of several comes last in its turn, and is looked up then */
+		if (i + 1 < count && lyf_value_compare_keys(&members[i], &members[i + 1]) == 0)
+			continue;
+		if (i > 0 && lyf_value_compare_keys(&members[i - 1], &members[i]) == 0)
+			member = lyf_value_get_len(map, member->key, member->key_len);
 		if (!first)
 			appendStringInfoCharMacro(out, ',');
 		first = false;
-		print_member(out, members[i], true);
+		print_member(out, member, true);
 	}
 	appendStringInfoCharMacro(out, '}');
 	pfree(members);

@@ -146,6 +146,9 @@ extern MemoryContext lyf_reader_page_context(LyfReader *reader);
 /* has a slice been finished since the last call?  (a good time to keep the state) */
 extern bool lyf_reader_slice_done(LyfReader *reader);
 
+/* after the first page: was the position not there any more, so that all is read from the beginning? */
+extern bool lyf_reader_restarted(const LyfReader *reader);
+
 /* after the pages so far: the state; and the position to go on from (a map), NULL when all was read.
  * Both in CurrentMemoryContext.  A position goes with the state that was taken at the same moment, and with
  * the same options.  (With an older state it works too, but then what was read before is forgotten

@@ -206,11 +206,18 @@ start(LyfReader *reader)
 	reader->started = true;
 	if (position == NULL)
 		return next_slice(reader);
-	LYF_TRY(lyf_read_find(reader, position, &found));
+	LYF_TRY(lyf_read_find(reader, position, true, &found));
 	if (!found)
 	{
 		end_read(reader);
 		LYF_TRY(begin_read(reader));
+		LYF_TRY(lyf_read_find(reader, position, false, &found));
+	}
+	if (!found)
+	{
+		end_read(reader);
+		LYF_TRY(begin_read(reader));
+		reader->restarted = true;
 	}
 	return reader->slice != NULL ? NULL : next_slice(reader);
 }
@@ -331,6 +338,12 @@ lyf_reader_slice_done(LyfReader *reader)
 
 	reader->slice_done = false;
 	return done;
+}
+
+bool
+lyf_reader_restarted(const LyfReader *reader)
+{
+	return reader->restarted;
 }
 
 LyfFailure *

@@ -27,6 +27,7 @@ struct LyfReader
 	bool		data_feed;
 
 	bool		started;
+	bool		restarted;		/* the position was not found: from the beginning */
 	bool		finished;
 	int64		partition_count;	/* asked of the router, the current one too */
 	LyfSlice   *partition;		/* the current one, or NULL */
@@ -55,7 +56,10 @@ extern bool lyf_read_wants(const LyfReader *reader, const LyfSlice *partition);
 /* make slice the current one and prepare to fetch it, from a page's token or its start */
 extern LyfFailure *lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token);
 
-/* in read_position.c: go to a position; *found is false if the source is not as it was */
-extern LyfFailure *lyf_read_find(LyfReader *reader, const LyfValue *position, bool *found);
+/*
+ * in read_position.c: go to a position, whose partition is where it was by its
+ * number, or wherever it is now; *found is false if it is not there: then begin anew
+ */
+extern LyfFailure *lyf_read_find(LyfReader *reader, const LyfValue *position, bool by_number, bool *found);
 
 #endif							/* LYF_READ_INTERNAL_H */

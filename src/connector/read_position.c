@@ -5,8 +5,8 @@
  *
  * A position says, beside the state, which partition (by number, checked by its
  * value), which slice of it and which page of that, and the moment that `now` was.
- * If the partition is not where it was, because the source has changed, the read
- * starts over: rows come twice then, none is missed.
+ * If the partition is not where it was, because the source has changed, it is
+ * looked for; if it is gone, the read starts over: rows come twice then, none is missed.
  */
 #include "postgres.h"
 
@@ -27,41 +27,57 @@ partition_key(const LyfSlice *partition)
 	return key.data;
 }
 
-/* Find the place of a position; *found is false if the source is not as it was. */
+/* Pass the partitions before the one of a position, given by its number or else by its key. */
+static LyfFailure *
+pass_partitions(LyfReader *reader, int64 number, const char *key, bool *found)
+{
+	bool		duplicate;
+
+	*found = false;
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (key == NULL && reader->partition_count == number)
+			break;
+		LYF_TRY(lyf_read_pull(reader));
+		if (reader->partition == NULL)
+			return NULL;
+		if (key != NULL && (number == 0 || reader->partition_count == number))
+		{
+			if (strcmp(partition_key(reader->partition), key) == 0)
+				break;
+			if (number != 0)
+				return NULL;
+		}
+		if (lyf_read_wants(reader, reader->partition))
+			LYF_TRY(lyf_progress_open(reader->progress, reader->partition, &duplicate));
+	}
+	*found = true;
+	return NULL;
+}
+
 LyfFailure *
-lyf_read_find(LyfReader *reader, const LyfValue *position, bool *found)
+lyf_read_find(LyfReader *reader, const LyfValue *position, bool by_number, bool *found)
 {
 	const LyfValue *count = lyf_value_get(position, "partitions");
 	const char *key = lyf_value_text(lyf_value_get(position, "partition"));
 	const LyfValue *window = lyf_value_get(position, "slice");
-	int64		passed;
 	bool		duplicate;
 
 	*found = false;
-	if (!lyf_value_is(count, LYF_INT) || (key != NULL && count->u.integer < 1))
+	if (!lyf_value_is(count, LYF_INT) || count->u.integer < (key != NULL ? 1 : 0) || (key == NULL && !by_number))
 		return NULL;
-	passed = count->u.integer - (key != NULL ? 1 : 0);
-	while (reader->partition_count < passed)
-	{
-		CHECK_FOR_INTERRUPTS();
-		LYF_TRY(lyf_read_pull(reader));
-		if (reader->partition == NULL)
-			return NULL;
-		if (lyf_read_wants(reader, reader->partition))
-			LYF_TRY(lyf_progress_open(reader->progress, reader->partition, &duplicate));
-	}
-	reader->partition = NULL;
-	if (key != NULL)
-	{
-		LYF_TRY(lyf_read_pull(reader));
-		if (reader->partition == NULL || strcmp(partition_key(reader->partition), key) != 0)
-			return NULL;
-	}
-	if (!lyf_progress_resume(reader->progress, lyf_value_get(position, "progress"), key != NULL))
+	LYF_TRY(pass_partitions(reader, by_number ? count->u.integer : 0, key, found));
+	if (!*found)
 		return NULL;
-	*found = true;
+	*found = lyf_progress_resume(reader->progress, lyf_value_get(position, "progress"), key != NULL);
+	if (!*found)
+		return NULL;
 	if (key == NULL)
+	{
+		reader->partition = NULL;
 		return NULL;
+	}
 	LYF_TRY(lyf_progress_open(reader->progress, reader->partition, &duplicate));
 	reader->partition_has_slices = true;
 	if (window == NULL)

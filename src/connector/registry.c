@@ -161,6 +161,15 @@ look_up(const char *name, const char *sql, LyfCatalogRow take)
 	return stored;
 }
 
+static void
+raise_unknown(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("connector \"%s\" does not exist", name),
+			 errhint("Add it with lyftron.add_connector, or choose one from the view lyftron.connectors.")));
+}
+
 static LyfConnector *
 load(const char *name)
 {
@@ -170,6 +179,9 @@ load(const char *name)
 									 take_manifest);
 	LyfConnector *connector;
 
+	/* dropped since its version was looked at */
+	if (!stored.found)
+		raise_unknown(name);
 	LYF_CHECK(lyf_connector_make(name, stored.manifest, cache_cxt, &connector));
 	connector->version = stored.version;
 	return connector;
@@ -201,10 +213,7 @@ lyf_connector_get(const char *name)
 						 " WHERE name OPERATOR(pg_catalog.=) $1 ORDER BY shipped LIMIT 1",
 						 take_version);
 	if (!stored.found)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("connector \"%s\" does not exist", name),
-				 errhint("Add it with lyftron.add_connector, or choose one from the view lyftron.connectors.")));
+		raise_unknown(name);
 
 	open_cache();
 	entry = hash_search(cache, name, HASH_ENTER, &found);

@@ -300,7 +300,8 @@ check_required(const Check *check, const Property *at, const LyfValue *schema, c
 			continue;
 		failure = wrong(check, &missing, property, "is missing");
 		if (holds_secret(property))
-			lyf_failure_hint(failure, "Secrets belong into the option \"secrets\" of a user mapping for the server.");
+			lyf_failure_hint(failure, "Secrets belong into a user mapping: "
+							 "CREATE USER MAPPING FOR CURRENT_USER SERVER ... OPTIONS (secrets '{...}').");
 		return failure;
 	}
 	return NULL;

@@ -19,6 +19,9 @@
 #define MAX_DIGITS_BEFORE	131072
 #define MAX_DIGITS_AFTER	16383
 
+/* room for an int64 */
+#define DIGITS	24
+
 /* A number taken apart: 0.digits * 10^point */
 typedef struct Decimal
 {
@@ -61,8 +64,9 @@ is_number(const char *text, size_t len)
 	return p == end && (end[-1] | 0x20) != 'e';
 }
 
-const char *
-lyf_cast_digits(const LyfValue *value, char *buf, size_t *len)
+/* the digits of a number as the source has them (INT printed into buf); NULL: neither a number nor a text of one */
+static const char *
+get_digits(const LyfValue *value, char *buf, size_t *len)
 {
 	switch (value->kind)
 	{
@@ -181,7 +185,7 @@ decimal_to_int(const char *text, size_t len, int64 *integer)
 static inline LyfFailure *
 read_int(LyfCast *cast, const LyfValue *value, int64 min, int64 max, int64 *integer)
 {
-	char		buf[LYF_DIGITS];
+	char		buf[DIGITS];
 	size_t		len;
 	const char *digits;
 	Fit			fit = FITS;
@@ -190,7 +194,7 @@ read_int(LyfCast *cast, const LyfValue *value, int64 min, int64 max, int64 *inte
 		*integer = value->u.integer;
 	else
 	{
-		digits = lyf_cast_digits(value, buf, &len);
+		digits = get_digits(value, buf, &len);
 		fit = digits != NULL ? decimal_to_int(digits, len, integer) : WRONG;
 	}
 	if (fit == WRONG)
@@ -250,7 +254,7 @@ static LyfFailure *
 read_float(LyfCast *cast, const LyfValue *value, double *number)
 {
 	LyfValue	digits = {.kind = LYF_NUMBER, .flags = LYF_FLAG_TEXT};
-	char		buf[LYF_DIGITS];
+	char		buf[DIGITS];
 	size_t		len;
 
 	if (value->kind == LYF_NUMBER && (value->flags & LYF_FLAG_TEXT) == 0)
@@ -263,7 +267,7 @@ read_float(LyfCast *cast, const LyfValue *value, double *number)
 		*number = lyf_value_double(value);
 	else
 	{
-		digits.u.text = lyf_cast_digits(value, buf, &len);
+		digits.u.text = get_digits(value, buf, &len);
 		if (digits.u.text == NULL)
 			return lyf_cast_wrong(cast, value);
 		digits.len = len;
@@ -327,7 +331,7 @@ surely_fits(const Decimal *decimal, int32 typmod)
 LyfFailure *
 lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 {
-	char		buf[LYF_DIGITS];
+	char		buf[DIGITS];
 	size_t		len;
 	const char *digits;
 	Decimal		decimal;
@@ -338,7 +342,7 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 		*datum = NumericGetDatum(int64_to_numeric(value->u.integer));
 		return NULL;
 	}
-	digits = lyf_cast_digits(value, buf, &len);
+	digits = get_digits(value, buf, &len);
 	if (digits == NULL)
 		return lyf_cast_wrong(cast, value);
 	read_decimal(digits, len, &decimal);

@@ -152,10 +152,6 @@ extern LyfFailure *lyf_cast_timestamptz(LyfCast *cast, const LyfValue *value, Da
 extern LyfFailure *lyf_cast_array(LyfCast *cast, const LyfValue *value, Datum *datum);
 extern LyfFailure *lyf_cast_other(LyfCast *cast, const LyfValue *value, Datum *datum);
 
-/* the digits of a number as the source has them (INT printed into buf); NULL: neither a number nor a text of one */
-#define LYF_DIGITS	24
-extern const char *lyf_cast_digits(const LyfValue *value, char *buf, size_t *len);
-
 /* ISO 8601 in the usual forms; false: another form */
 typedef struct LyfMoment
 {

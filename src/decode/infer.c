@@ -325,7 +325,8 @@ find_seen(LyfInference *inference, const LyfValue *member, int *place)
 	}
 	seen = &inference->seen[inference->count++];
 	memset(seen, 0, sizeof(Seen));
-	seen->key = MemoryContextStrdup(inference->cxt, member->key);
+	seen->key = MemoryContextAlloc(inference->cxt, member->key_len + 1);
+	memcpy(seen->key, member->key, member->key_len + 1);	/* it may hold NUL bytes */
 	seen->key_len = member->key_len;
 	*place = inference->count;
 	return seen;
@@ -336,6 +337,7 @@ lyf_infer_record(LyfInference *inference, const LyfValue *record)
 {
 	int			place = 0;
 
+	CHECK_FOR_INTERRUPTS();
 	if (record->kind != LYF_MAP)
 		return;
 	inference->records++;

@@ -330,11 +330,17 @@ set_child(LyfValue *node, const LyfPath *path, int i, LyfValue *value)
 	if (node->kind != LYF_LIST || !is_decimal(path->part[i]) ||
 		!read_index(path->part[i], &index) || index > MAX_LIST_INDEX)
 		return cannot_set(path, i);
-	while (node->len <= index)
-		lyf_value_append(node, lyf_value_make(LYF_NULL));
 	for (link = &node->u.first; index > 0; index--)
+	{
+		if (*link == NULL)
+		{
+			*link = lyf_value_make(LYF_NULL);
+			node->len++;
+		}
 		link = &(*link)->next;
-	value->next = (*link)->next;
+	}
+	node->len += *link == NULL;
+	value->next = *link != NULL ? (*link)->next : NULL;
 	*link = value;
 	return NULL;
 }

@@ -28,10 +28,11 @@ static LyfFailure *
 compile_extractor(const LyfComponent *c, LyfSelector *selector)
 {
 	LyfComponent expander = lyf_component_child(c, "record_expander");
-	size_t		count = lyf_component_count(c, "field_path");
+	size_t		count;
 
 	if (strcmp(c->type, "DpathExtractor") != 0)
 		return lyf_component_unsupported(c);
+	LYF_TRY(lyf_component_list(c, "field_path", &count));
 	if (expander.json != NULL)
 		return lyf_component_unsupported(&expander);
 	if (count > LYF_PATH_MAX)
@@ -71,11 +72,12 @@ compile_filter(const LyfComponent *c, bool cursor_filters, LyfSelector *selector
 static LyfFailure *
 compile_transforms(const LyfComponent *stream, LyfSelector *selector)
 {
-	int			count = lyf_component_count(stream, "transformations");
+	size_t		count;
 
+	LYF_TRY(lyf_component_list(stream, "transformations", &count));
 	selector->transforms = palloc(sizeof(LyfTransform *) * (count + 1));
 	selector->transform_count = count;
-	for (int i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 	{
 		LyfComponent c = lyf_component_item(stream, "transformations", i);
 
@@ -157,27 +159,6 @@ add_record(LyfRecords *records, LyfValue *record)
 	records->record[records->count++] = record;
 }
 
-/* Python's truth of a value that is no list */
-static bool
-is_truthy(const LyfValue *value)
-{
-	switch (value->kind)
-	{
-		case LYF_UNDEFINED:
-		case LYF_NULL:
-			return false;
-		case LYF_BOOL:
-		case LYF_INT:
-		case LYF_NUMBER:
-			return lyf_value_double(value) != 0;
-		case LYF_STRING:
-		case LYF_MAP:
-			return value->len > 0;
-		default:
-			return true;
-	}
-}
-
 /* a list's items, or the value itself if there is something to it */
 static void
 add_extracted(LyfRecords *records, LyfValue *extracted)
@@ -187,7 +168,7 @@ add_extracted(LyfRecords *records, LyfValue *extracted)
 		lyf_foreach(record, extracted)
 			add_record(records, record);
 	}
-	else if (is_truthy(extracted))
+	else if (lyf_value_truth(extracted))
 		add_record(records, extracted);
 }
 
@@ -286,6 +267,8 @@ lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *s
 	memset(records, 0, sizeof(LyfRecords));
 	LYF_TRY(lyf_decode_page(decoder, page, &bodies));
 	LYF_TRY(evaluate_path(selector, session, &path, &fan_out));
+	if (page->watched && (selector->transform_count > 0 || selector->normalize_by != NULL))
+		lyf_page_keep_response(page);
 	lyf_foreach(body, bodies)
 		LYF_TRY(extract(body, &path, fan_out, records));
 	records->facts.record_count = records->count;

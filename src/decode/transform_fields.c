@@ -89,8 +89,10 @@ static LyfFailure *
 compile_add_fields(const LyfComponent *c, void **state)
 {
 	AddFields  *add = palloc0(sizeof(AddFields));
+	size_t		count;
 
-	add->count = lyf_component_count(c, "fields");
+	LYF_TRY(lyf_component_list(c, "fields", &count));
+	add->count = count;
 	add->fields = palloc0(sizeof(Field) * (add->count + 1));
 	for (int i = 0; i < add->count; i++)
 	{
@@ -212,8 +214,10 @@ static LyfFailure *
 compile_remove_fields(const LyfComponent *c, void **state)
 {
 	RemoveFields *remove = palloc0(sizeof(RemoveFields));
+	size_t		count;
 
-	remove->count = lyf_component_count(c, "field_pointers");
+	LYF_TRY(lyf_component_list(c, "field_pointers", &count));
+	remove->count = count;
 	remove->pointers = palloc0(sizeof(LyfPath) * (remove->count + 1));
 	for (int i = 0; i < remove->count; i++)
 	{

@@ -12,13 +12,6 @@
 
 #include "decode/decode_internal.h"
 
-/* what the new maps below are made with: members keep their node, keys are new */
-static void
-put(LyfValue *map, const char *key, LyfValue *member)
-{
-	lyf_value_set(map, key, member);
-}
-
 static void
 clear(LyfValue *map)
 {
@@ -32,19 +25,16 @@ typedef const char *(*RenameFunction) (void *arg, const LyfValue *member);
 static void
 rename_keys(LyfValue *map, bool deep, RenameFunction rename, void *arg)
 {
-	LyfValue   *member = map->u.first;
-	LyfValue   *next;
-
 	check_stack_depth();
-	clear(map);
-	for (; member != NULL; member = next)
+	CHECK_FOR_INTERRUPTS();
+	lyf_foreach(member, map)
 	{
-		CHECK_FOR_INTERRUPTS();
-		next = member->next;
 		if (deep && member->kind == LYF_MAP)
 			rename_keys(member, deep, rename, arg);
-		put(map, rename(arg, member), member);
+		member->key = rename(arg, member);
+		member->key_len = strlen(member->key);
 	}
+	lyf_value_unique(map);
 }
 
 static LyfFailure *
@@ -278,7 +268,7 @@ apply_flatten_fields(void *state, const LyfScope *scope, LyfValue *record)
 				top = push(top, item, psprintf("%s.%d", key, index++));
 		}
 		else
-			put(flat, key, lyf_value_alias(value));
+			lyf_value_set(flat, key, lyf_value_alias(value));
 	}
 	record->u.first = flat->u.first;
 	record->len = flat->len;
@@ -347,23 +337,26 @@ surround_keys(const DpathFlatten *flatten, const LyfScope *scope, const LyfValue
 		LYF_TRY(lyf_template_eval_text(flatten->prefix, scope, &prefix));
 	if (flatten->suffix != NULL)
 		LYF_TRY(lyf_template_eval_text(flatten->suffix, scope, &suffix));
-	*out = lyf_value_make(LYF_MAP);
-	lyf_foreach(member, map)
-		put(*out, psprintf("%s%s%s", prefix, member->key, suffix), lyf_value_copy(member));
+	*out = lyf_value_copy(map);
+	lyf_foreach(member, *out)
+	{
+		member->key = psprintf("%s%s%s", prefix, member->key, suffix);
+		member->key_len = strlen(member->key);
+	}
+	lyf_value_unique(*out);
 	return NULL;
 }
 
+/* the keys of members are none of the record's */
 static void
 add_members(LyfValue *record, LyfValue *members)
 {
-	LyfValue   *next;
+	LyfValue  **end = &record->u.first;
 
-	for (LyfValue *member = members->u.first; member != NULL; member = next)
-	{
-		CHECK_FOR_INTERRUPTS();
-		next = member->next;
-		put(record, member->key, member);
-	}
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = members->u.first;
+	record->len += members->len;
 }
 
 static bool
@@ -371,6 +364,7 @@ have_common_key(const LyfValue *a, const LyfValue *b)
 {
 	lyf_foreach(member, a)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (lyf_value_get_len(b, member->key, member->key_len) != NULL)
 			return true;
 	}

@@ -287,11 +287,12 @@ eval_count(const LyfTemplate *compiled, const LyfSession *session, int *count)
 	return NULL;
 }
 
-/* the counter of one limit, made when it is first asked for; the oldest makes room */
+/* the counter of one limit, made when it is first asked for; where there are too many, another one makes room */
 static LyfFailure *
 find_rate(const LyfBudget *budget, const Policy *policy, const Limit *limit, LyfSession *session, LyfRate **rate)
 {
 	StringInfoData key;
+	MemoryContext cxt;
 	MemoryContext old;
 	uint64		hash;
 	int			calls;
@@ -312,12 +313,16 @@ find_rate(const LyfBudget *budget, const Policy *policy, const Limit *limit, Lyf
 			return NULL;
 		}
 
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	slot = counter_count < MAX_COUNTERS ? counter_count++ : (int) (hash % MAX_COUNTERS);
-	counters[slot].key = hash;
-	counters[slot].rate = policy->make(calls, limit->interval_ms);
+	/* Each in a context of its own, which goes with it */
+	cxt = AllocSetContextCreate(TopMemoryContext, "lyftron call rate", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(cxt);
+	*rate = policy->make(calls, limit->interval_ms);
 	MemoryContextSwitchTo(old);
-	*rate = counters[slot].rate;
+	slot = counter_count < MAX_COUNTERS ? counter_count++ : (int) (hash % MAX_COUNTERS);
+	if (counters[slot].rate != NULL)
+		MemoryContextDelete(GetMemoryChunkContext(counters[slot].rate));
+	counters[slot].key = hash;
+	counters[slot].rate = *rate;
 	return NULL;
 }
 

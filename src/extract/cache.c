@@ -89,6 +89,17 @@ lyf_cache_get(LyfSession *session, const LyfHttpRequest *request)
 	return NULL;
 }
 
+/* about what it takes to keep it */
+static Size
+response_size(const LyfHttpResponse *response)
+{
+	Size		size = sizeof(CacheEntry) + response->body_len;
+
+	for (int i = 0; i < response->header_count; i++)
+		size += sizeof(LyfHeader) + strlen(response->headers[i].name) + strlen(response->headers[i].value);
+	return size;
+}
+
 void
 lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpResponse *response)
 {
@@ -102,7 +113,7 @@ lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpR
 	old = MemoryContextSwitchTo(session->cxt);
 	if (session->cache == NULL)
 		session->cache = palloc0(sizeof(LyfResponseCache));
-	if (response->body_len < CACHE_MAX_BYTES && session->cache->bytes + response->body_len < CACHE_MAX_BYTES)
+	if (session->cache->bytes + response_size(response) < CACHE_MAX_BYTES)
 	{
 		key = request_key(request);
 		bucket = bucket_of(&key);
@@ -112,7 +123,7 @@ lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpR
 		entry->next = session->cache->buckets[bucket];
 		copy_response(&entry->response, response);
 		session->cache->buckets[bucket] = entry;
-		session->cache->bytes += key.len + response->body_len;
+		session->cache->bytes += key.maxlen + response_size(response);
 	}
 	MemoryContextSwitchTo(old);
 }

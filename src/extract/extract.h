@@ -27,7 +27,7 @@ typedef struct LyfSession
 	int			secret_count;
 	/* auth's own, by component (access tokens ...) */
 	struct LyfAuthState *auth_states;
-	/* responses of parent streams, by request; see request.c */
+	/* responses of parent streams, by request; see cache.c */
 	struct LyfResponseCache *cache;
 	/* a refreshed config value (OAuth's single-use tokens): store it durably, or NULL */
 	void		(*write_back) (void *arg, LyfValue *config);
@@ -43,9 +43,8 @@ typedef struct LyfSlice
 	LyfValue   *merged;			/* partition and cursor_slice: what templates see */
 } LyfSlice;
 
-/* make a slice of its parts (NULL = empty map), in CurrentMemoryContext; and a deep copy */
+/* make a slice of its parts (NULL = empty map), in CurrentMemoryContext */
 extern LyfSlice *lyf_slice_make(LyfValue *partition, LyfValue *cursor_slice, LyfValue *extra_fields);
-extern LyfSlice *lyf_slice_copy(const LyfSlice *slice);
 
 /* in request.c */
 
@@ -89,6 +88,7 @@ typedef struct LyfPage
 	LyfFailure *body_problem;	/* why it is no JSON, or NULL */
 	bool		no_records;		/* ignored by the error handler: status >= 400 */
 	bool		reset;			/* RESET_PAGINATION was asked for */
+	bool		watched;		/* paging will look at the response, as it came */
 	LyfValue   *headers;		/* map for templates, `link` parsed */
 	const char *method;			/* of the request */
 	const char *url;			/* of the request, before redirects; with its secrets */
@@ -101,14 +101,8 @@ typedef struct LyfPage
  */
 extern LyfValue *lyf_page_json(LyfPage *page, LyfFailure **failure);
 
-/*
- * Build the request for a slice and a page token, send it, judge it, retry as the
- * error handler says.  scope has the slice and next_page_token bound.  The page
- * lives in CurrentMemoryContext.
- */
-extern LyfFailure *lyf_requester_send(LyfRequester *requester, LyfSession *session, const LyfScope *scope,
-									  const LyfInjection *injections, int injection_count,
-									  const char *url_override, LyfPage **page);
+/* before records of a watched page are changed */
+extern void lyf_page_keep_response(LyfPage *page);
 
 /* in budget.c: how many calls an API allows (HTTPAPIBudget), shared by the requesters of a connector */
 

@@ -89,9 +89,6 @@ extern void lyf_page_headers_for(LyfValue *map, const LyfPage *page, const LyfTe
 /* the headers as they were sent, the Link header too, and as the template spells them */
 extern LyfValue *lyf_page_plain_headers(const LyfPage *page, const LyfTemplate *compiled);
 
-/* is a value true, as Python sees it? */
-extern bool lyf_value_truth(const LyfValue *value);
-
 /* in auth.c and auth_<kind>.c; a kind's own struct begins with LyfAuth */
 
 typedef struct LyfAuthKind
@@ -203,6 +200,9 @@ extern const LyfPagingKind lyf_paging_cursor;
 
 /* the page size, *size is NULL if there is none; page may be NULL */
 extern LyfFailure *lyf_paging_size(const LyfPaginator *paginator, LyfSession *session, LyfPage *page, LyfValue **size);
+
+/* does an expression of it look at the response of a page that was read? */
+extern bool lyf_paging_sees_response(const LyfPaginator *paginator);
 
 /* what the paginator puts into a request (at most 2) and the path it replaces, or NULL */
 extern LyfFailure *lyf_paging_injections(const LyfPaginator *paginator, LyfSession *session, const LyfValue *token,

@@ -44,8 +44,9 @@ struct LyfErrorHandler
 static LyfFailure *
 compile_filters(const LyfComponent *c, Handler *handler)
 {
-	size_t		count = lyf_component_count(c, "response_filters");
+	size_t		count;
 
+	LYF_TRY(lyf_component_list(c, "response_filters", &count));
 	if (count > MAX_FILTERS)
 		return lyf_component_invalid(c, "there may be %d response_filters at most", MAX_FILTERS);
 	handler->filters = palloc(sizeof(LyfResponseFilter *) * Max(count, 1));
@@ -64,8 +65,9 @@ compile_filters(const LyfComponent *c, Handler *handler)
 static LyfFailure *
 compile_backoffs(const LyfComponent *c, LyfErrorHandler *handler)
 {
-	size_t		count = lyf_component_count(c, "backoff_strategies");
+	size_t		count;
 
+	LYF_TRY(lyf_component_list(c, "backoff_strategies", &count));
 	if (count > MAX_FILTERS)
 		return lyf_component_invalid(c, "there may be %d backoff_strategies at most", MAX_FILTERS);
 	if (count == 0)
@@ -91,7 +93,7 @@ compile_default(const LyfComponent *c, LyfErrorHandler *handler, int depth)
 	if (handler->handler_count == MAX_HANDLERS)
 		return lyf_component_invalid(c, "there may be %d error handlers at most", MAX_HANDLERS);
 	LYF_TRY(lyf_component_int(c, "max_time", DEFAULT_MAX_TIME, &max_time));
-	handler->max_time = Max(handler->max_time, max_time);
+	handler->max_time = Max(handler->max_time, Min(max_time, PG_INT32_MAX));
 	if (handler->handler_count == 0)
 		LYF_TRY(lyf_component_template(c, "max_retries", &handler->max_retries));
 	LYF_TRY(compile_backoffs(c, handler));

@@ -221,27 +221,19 @@ lyf_page_plain_headers(const LyfPage *page, const LyfTemplate *compiled)
 	return map;
 }
 
-bool
-lyf_value_truth(const LyfValue *value)
+/* What templates see as response is no longer part of what the records are made of, and changed with. */
+void
+lyf_page_keep_response(LyfPage *page)
 {
-	if (value == NULL)
-		return false;
-	switch ((LyfKind) value->kind)
+	LyfValue   *body = lyf_page_json(page, NULL);
+
+	if (body->kind == LYF_LIST && body->u.first != NULL)
 	{
-		case LYF_UNDEFINED:
-		case LYF_NULL:
-			return false;
-		case LYF_BOOL:
-		case LYF_INT:
-		case LYF_NUMBER:
-			return lyf_value_double(value) != 0;
-		case LYF_STRING:
-		case LYF_LIST:
-		case LYF_MAP:
-			return value->len > 0;
-		default:
-			return true;
+		page->body = lyf_value_make(LYF_LIST);
+		lyf_value_append(page->body, lyf_value_copy_nodes(body->u.first));
 	}
+	else
+		page->body = lyf_value_copy_nodes(body);
 }
 
 /* response is the first document of the body, as paging sees it */

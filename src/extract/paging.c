@@ -89,6 +89,17 @@ lyf_paging_size(const LyfPaginator *paginator, LyfSession *session, LyfPage *pag
 	return NULL;
 }
 
+bool
+lyf_paging_sees_response(const LyfPaginator *paginator)
+{
+	const LyfTemplate *templates[] = {paginator->page_size, paginator->cursor_value, paginator->stop_condition};
+
+	for (int i = 0; i < lengthof(templates); i++)
+		if (templates[i] != NULL && lyf_template_uses(templates[i], "response"))
+			return true;
+	return false;
+}
+
 LyfFailure *
 lyf_paging_injections(const LyfPaginator *paginator, LyfSession *session, const LyfValue *token,
 					  LyfInjection injections[2], int *count, char **url_override)

@@ -122,7 +122,9 @@ lyf_inject(const LyfRequestOption *option, const LyfValue *value, const LyfScope
 								   option->field_path[option->field_path_len - 1], config, &name));
 	if (map == NULL)
 		return lyf_failure(ERRCODE_FDW_ERROR, "cannot put \"%s\" into a request body that is no map there", name);
-	lyf_value_set(map, name, value ? lyf_value_alias(value) : lyf_value_make(LYF_NULL));
+
+	/* A copy: another option may put more into it */
+	lyf_value_set(map, name, value ? lyf_value_copy(value) : lyf_value_make(LYF_NULL));
 	return NULL;
 }
 

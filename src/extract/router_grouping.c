@@ -5,7 +5,12 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "extract/router_internal.h"
+
+/* partitions of a batch, which are looked through for each that is added */
+#define MAX_GROUP	10000
 
 typedef struct GroupingRouter
 {
@@ -29,8 +34,8 @@ compile_grouping(const LyfComponent *c, LyfParentCompile parent, void *arg, LyfR
 
 	router->base.kind = &lyf_router_grouping;
 	LYF_TRY(lyf_component_int(c, "group_size", 0, &router->size));
-	if (router->size < 1 || router->size > 1000000)
-		return lyf_component_invalid(c, "must have a group_size from 1 to 1000000");
+	if (router->size < 1 || router->size > MAX_GROUP)
+		return lyf_component_invalid(c, "must have a group_size from 1 to %d", MAX_GROUP);
 	LYF_TRY(lyf_component_bool(c, "deduplicate", true, &router->deduplicate));
 	LYF_TRY(lyf_router_compile(&underlying, parent, arg, &router->underlying));
 	if (router->underlying == NULL)
@@ -125,6 +130,7 @@ grouping_next(LyfRouterScan *base, LyfSlice **slice)
 		LyfSlice   *one;
 		LyfValue   *sole;
 
+		CHECK_FOR_INTERRUPTS();
 		LYF_TRY(lyf_router_next(scan->underlying, &one));
 		if (one == NULL)
 			break;

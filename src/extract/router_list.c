@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/memutils.h"
 
 #include "extract/router_internal.h"
 
@@ -25,14 +26,24 @@ typedef struct ListScan
 	LyfValue   *next;
 } ListScan;
 
+/* Append without walking the list: *end is where its next member hangs. */
+static void
+add(LyfValue *list, LyfValue ***end, LyfValue *member)
+{
+	**end = member;
+	*end = &member->next;
+	list->len++;
+}
+
 /* Plain values are texts, whatever the manifest writes. */
 static LyfValue *
 as_texts(const LyfValue *values)
 {
 	LyfValue   *texts = lyf_value_make(LYF_LIST);
+	LyfValue  **end = &texts->u.first;
 
 	lyf_foreach(value, values)
-		lyf_value_append(texts, lyf_value_string(lyf_template_str(value)));
+		add(texts, &end, lyf_value_string(lyf_template_str(value)));
 	return texts;
 }
 
@@ -44,23 +55,25 @@ static LyfValue *
 as_list(LyfValue *value)
 {
 	LyfValue   *list;
+	LyfValue  **end;
 
 	if (lyf_value_is(value, LYF_LIST))
 		return value;
 	if (!lyf_value_is(value, LYF_STRING) && !lyf_value_is(value, LYF_MAP))
 		return NULL;
 	list = lyf_value_make(LYF_LIST);
+	end = &list->u.first;
 	if (value->kind == LYF_MAP)
 	{
 		lyf_foreach(member, value)
-			lyf_value_append(list, lyf_value_string_len(member->key, member->key_len));
+			add(list, &end, lyf_value_string_len(member->key, member->key_len));
 		return list;
 	}
 	for (uint32 at = 0; at < value->len;)
 	{
 		int			len = Min(pg_utf_mblen((const unsigned char *) value->u.text + at), value->len - at);
 
-		lyf_value_append(list, lyf_value_string_len(value->u.text + at, len));
+		add(list, &end, lyf_value_string_len(value->u.text + at, len));
 		at += len;
 	}
 	return list;
@@ -115,13 +128,13 @@ list_begin(LyfRouter *router, LyfSession *session, const LyfValue *state)
 	return palloc0(sizeof(ListScan));
 }
 
-/* Evaluate field and values, into memory that lasts as long as the session. */
+/* Evaluate field and values, into memory that lasts as long as the scan. */
 static LyfFailure *
 list_start(ListScan *scan)
 {
 	const ListRouter *router = (const ListRouter *) scan->base.router;
 	LyfSession *session = scan->base.session;
-	MemoryContext old = MemoryContextSwitchTo(session->cxt);
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(scan));
 	LyfValue   *values = router->values;
 	LyfFailure *failure;
 

@@ -77,6 +77,18 @@ settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *inpu
 	return NULL;
 }
 
+/* a copy to be shown: whatever of URLs, configuration and response is in it, nothing secret is */
+static LyfFailure *
+redacted_copy(const LyfSession *session, const LyfFailure *failure)
+{
+	LyfFailure *copy = lyf_failure_copy(failure);
+
+	copy->message = lyf_redact_text(copy->message, session->secrets, session->secret_count);
+	if (copy->detail != NULL)
+		copy->detail = lyf_redact_text(copy->detail, session->secrets, session->secret_count);
+	return copy;
+}
+
 LyfFailure *
 lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage **page)
 {
@@ -97,29 +109,11 @@ lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestI
 			failure = settle(requester, session, input, *page, error, attempt, started_us, &again);
 		MemoryContextSwitchTo(caller);
 		if (failure != NULL)
-			failure = lyf_failure_copy(failure);
+			failure = redacted_copy(session, failure);
 		if (failure == NULL && !again)
 			return NULL;
 		MemoryContextDelete(try_cxt);
 		if (failure != NULL)
 			return failure;
 	}
-}
-
-/*
- * The page lives in CurrentMemoryContext.  injections count as the slice's: a
- * later one replaces an earlier one of the same name.
- */
-LyfFailure *
-lyf_requester_send(LyfRequester *requester, LyfSession *session, const LyfScope *scope,
-				   const LyfInjection *injections, int injection_count,
-				   const char *url_override, LyfPage **page)
-{
-	LyfRequestInput input = {0};
-
-	input.scope = scope;
-	input.slice = injections;
-	input.slice_count = injection_count;
-	input.url_override = url_override;
-	return lyf_request_send(requester, session, &input, page);
 }

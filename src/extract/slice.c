@@ -31,11 +31,3 @@ lyf_slice_make(LyfValue *partition, LyfValue *cursor_slice, LyfValue *extra_fiel
 		lyf_value_set(slice->merged, "extra_fields", lyf_value_alias(slice->extra_fields));
 	return slice;
 }
-
-LyfSlice *
-lyf_slice_copy(const LyfSlice *slice)
-{
-	return lyf_slice_make(lyf_value_copy(slice->partition),
-						  lyf_value_copy(slice->cursor_slice),
-						  lyf_value_copy(slice->extra_fields));
-}

@@ -188,6 +188,7 @@ lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 	}
 	if (*page == NULL)
 		return NULL;
+	(*page)->watched = lyf_paging_sees_response(fetch->paginator);
 	if ((*page)->no_records)
 		fetch->phase = FETCH_DONE;
 	else

@@ -7,6 +7,7 @@
 
 #include "access/htup_details.h"
 #include "miscadmin.h"
+#include "postmaster/autovacuum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/sampling.h"
@@ -116,6 +117,9 @@ acquire_sample(Relation rel, int elevel, HeapTuple *rows, int target,
 bool
 lyf_rest_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages)
 {
+	/* a table that a foreign one inherits from is analyzed by itself, too: not over the network */
+	if (IsAutoVacuumWorkerProcess())
+		return false;
 	*func = acquire_sample;
 
 	/* a stream has no pages of ours; any number says that it is not empty */

@@ -30,6 +30,7 @@ typedef struct LyfScanControl
 
 	/* the scan says, up to date after each page and at its end */
 	bool		scanned;		/* it was this scan that ran */
+	bool		restarted;		/* full_refresh: the position is not there any more; it gave no row */
 	bool		more;			/* it stopped for a checkpoint; there is more from `new_position` on */
 	LyfValue   *new_state;		/* set when it ends or stops */
 	LyfValue   *new_position;

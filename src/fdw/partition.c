@@ -15,7 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "base/template_internal.h"
+#include "base/template.h"
 #include "fdw/fdw_internal.h"
 
 /* longer lists of values are left to the executor */

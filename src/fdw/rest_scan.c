@@ -220,6 +220,13 @@ next_page(LyfRestScan *scan)
 	MemoryContextSwitchTo(caller);
 	scan->next = 0;
 	scan->page_read = true;
+	if (scan->control != NULL && scan->control->full_refresh && lyf_reader_restarted(scan->reader))
+	{
+		/* what earlier pieces loaded would come again */
+		scan->control->restarted = true;
+		scan->records = NULL;
+		return false;
+	}
 	if (scan->control != NULL)
 	{
 		add_stats(&scan->control->stats, &scan->stats, &scan->reported);

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -172,7 +173,7 @@ add_columns(const LyfPolicy *policy, LyfTable *table)
 
 		/* rows that were there before have none */
 		if (meta->definition != NULL && get_attnum(table->dest, meta->name) == InvalidAttrNumber)
-			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s %s", name, meta->name, format_type_be(meta->type));
+			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s %s", name, meta->name, format_type_be_qualified(meta->type));
 	}
 }
 
@@ -182,6 +183,9 @@ check_destination(Oid relid, const char *name)
 	char		kind = get_rel_relkind(relid);
 	AclResult	allowed;
 
+	/* dropped since its name was looked up */
+	if (kind == '\0')
+		return;
 	if (kind != RELKIND_RELATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -191,6 +195,18 @@ check_destination(Oid relid, const char *name)
 	allowed = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_TABLE, name);
+}
+
+void
+lyf_destination_check(const char *schema, const char *table)
+{
+	Oid			namespace = get_namespace_oid(schema, true);
+	Oid			relid = OidIsValid(namespace) ? get_relname_relid(table, namespace) : InvalidOid;
+
+	if (OidIsValid(relid))
+		check_destination(relid, table);
+	else if (OidIsValid(namespace))
+		(void) LookupCreationNamespace(schema);
 }
 
 /* The rows that are put: fields, then metadata. */
@@ -213,23 +229,47 @@ row_desc(const LyfTable *table)
 	return desc;
 }
 
+static void
+check_found(const RangeVar *name, Oid relid, Oid before, void *arg)
+{
+	if (OidIsValid(relid))
+		check_destination(relid, name->relname);
+}
+
+/* Who waits for the lock gets the table that has the name then, or InvalidOid. */
+static Oid
+find_and_lock(const char *schema, const char *table)
+{
+	RangeVar   *name = makeRangeVar(pstrdup(schema), pstrdup(table), -1);
+
+	return RangeVarGetRelidExtended(name, ShareUpdateExclusiveLock, RVR_MISSING_OK, check_found, NULL);
+}
+
+/* Has an earlier piece of this run loaded something already? */
+static bool
+goes_on(const LyfLoadSpec *spec)
+{
+	return spec->control != NULL && spec->control->position != NULL;
+}
+
 /* Find or make the destination of a table, give it what it lacks, open and lock it. */
 void
 lyf_destination_open(LyfLoad *load, LyfTable *table)
 {
 	const LyfLoadSpec *spec = load->spec;
-	Oid			namespace = get_namespace_oid(spec->schema, true);
-	Oid			relid = OidIsValid(namespace) ? get_relname_relid(table->name, namespace) : InvalidOid;
+	Oid			relid = find_and_lock(spec->schema, table->name);
 
 	if (!OidIsValid(relid))
 	{
+		if (goes_on(spec))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("table \"%s\" was dropped or renamed while it was being loaded", table->name),
+					 errhint("Run the pipeline again: it starts from the beginning.")));
 		create_table(spec->schema, table);
-		relid = get_relname_relid(table->name, get_namespace_oid(spec->schema, false));
+		relid = find_and_lock(spec->schema, table->name);
 	}
-	check_destination(relid, table->name);
 	table->dest = relid;
-	table->rel = table_open(relid, ShareUpdateExclusiveLock);
-	table_close(table->rel, NoLock);
 	if (!table->created)
 		add_columns(spec->policy, table);
 	table->rel = table_open(relid, NoLock);

@@ -99,6 +99,9 @@ extern const LyfPolicy *lyf_policy_get(const char *name);	/* raises, naming thos
 /* schema and table of 'a.b' or 'b' (in the schema that CREATE TABLE would use); raises */
 extern void lyf_destination_parse(const char *text, char **schema, char **table);
 
+/* raises where the current user cannot load it as it is, or make it */
+extern void lyf_destination_check(const char *schema, const char *table);
+
 /* in rejected.c */
 
 typedef struct LyfRejects LyfRejects;
@@ -128,7 +131,7 @@ typedef struct LyfLoadSpec
 	List	   *shapes;			/* of LyfShape *, for the strategies that want them */
 	LyfRejects *rejects;
 	const LyfScanControl *control;	/* of the scan, or NULL */
-	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination to heap (OIDs), or NULL */
+	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination (OID) to what swap.c keeps, or NULL */
 } LyfLoadSpec;
 
 typedef struct LyfLoad LyfLoad;

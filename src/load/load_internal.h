@@ -39,6 +39,7 @@ typedef struct LyfTable
 	bool		created;
 	/* made by the mode */
 	Oid			heap;			/* the hidden heap of a full refresh, or InvalidOid */
+	LyfValue   *kept;			/* what a next piece must know of it */
 	Oid			stage;			/* the staging table of a merge, or InvalidOid */
 	Relation	sink;			/* what is written: heap or stage */
 	struct LyfWriter *writer;

@@ -262,8 +262,8 @@ collect_heaps(LyfLoad *load)
 	{
 		LyfTable   *table = lfirst(lc);
 
-		if (OidIsValid(table->heap))
-			lyf_value_set(heaps, psprintf("%u", table->dest), lyf_value_int(table->heap));
+		if (table->kept != NULL)
+			lyf_value_set(heaps, psprintf("%u", table->dest), lyf_value_copy(table->kept));
 	}
 	return heaps->len > 0 ? heaps : NULL;
 }

@@ -143,18 +143,61 @@ lyf_state_forget(const char *pipeline, bool state_too)
 				 NULL, NULL);
 }
 
-/* The state of one member of a message list: {"type": "STREAM", "stream": {...}} */
+/* what a message of this type holds, or NULL */
 static LyfValue *
-unwrap_message(const LyfValue *message, const char *stream)
+message_member(const LyfValue *message, const char *type, const char *member)
 {
-	LyfValue   *inner = lyf_value_get(message, "stream");
-	LyfValue   *descriptor = lyf_value_get(inner, "stream_descriptor");
-	const char *name = lyf_value_text(lyf_value_get(descriptor, "name"));
-	LyfValue   *state = lyf_value_get(inner, "stream_state");
+	const char *text = lyf_value_text(lyf_value_get(message, "type"));
 
-	if (name == NULL || strcmp(name, stream) != 0)
+	return text != NULL && strcmp(text, type) == 0 ? lyf_value_get(message, member) : NULL;
+}
+
+static bool unwrap_message(const LyfValue *message, const char *stream, LyfValue **state);
+
+/* The last state of the stream in a list of messages; NULL if there is none. */
+static LyfValue *
+unwrap_list(const LyfValue *list, const char *stream)
+{
+	LyfValue   *found = NULL;
+
+	if (!lyf_value_is(list, LYF_LIST))
 		return NULL;
-	return state;
+	lyf_foreach(message, list)
+	{
+		LyfValue   *state = NULL;
+
+		if (unwrap_message(message, stream, &state) && state != NULL)
+			found = state;
+	}
+	return found;
+}
+
+/* Airbyte's messages: false: it is none of them.  The state is NULL where it is another stream's. */
+static bool
+unwrap_message(const LyfValue *message, const char *stream, LyfValue **state)
+{
+	const LyfValue *inner = message_member(message, "STATE", "state");
+	const char *name;
+
+	*state = NULL;
+	if (inner != NULL)
+		return unwrap_message(inner, stream, state);
+	if ((inner = message_member(message, "GLOBAL", "global")) != NULL)
+		*state = unwrap_list(lyf_value_get(inner, "stream_states"), stream);
+	else if ((inner = message_member(message, "LEGACY", "data")) != NULL)
+		*state = lyf_value_get(inner, stream);
+	else
+	{
+		inner = lyf_value_get(message, "stream");
+		if (lyf_value_get(inner, "stream_descriptor") == NULL)
+			inner = message;
+		if (inner == message && lyf_value_get(inner, "stream_state") == NULL)
+			return false;
+		name = lyf_value_text(lyf_value_get(lyf_value_get(inner, "stream_descriptor"), "name"));
+		if (name == NULL || strcmp(name, stream) == 0)
+			*state = lyf_value_get(inner, "stream_state");
+	}
+	return true;
 }
 
 LyfValue *
@@ -163,20 +206,8 @@ lyf_state_unwrap(const LyfValue *value, const char *stream)
 	LyfValue   *found = NULL;
 
 	if (value->kind == LYF_LIST)
-	{
-		lyf_foreach(message, value)
-		{
-			LyfValue   *state = unwrap_message(message, stream);
-
-			if (state != NULL)
-				found = state;
-		}
-	}
-	else if (lyf_value_get(value, "stream_state") != NULL)
-		found = lyf_value_get(value, "stream_state");
-	else if (lyf_value_get(lyf_value_get(value, "stream"), "stream_descriptor") != NULL)
-		found = unwrap_message(value, stream);
-	else if (value->kind == LYF_MAP)
+		found = unwrap_list(value, stream);
+	else if (!unwrap_message(value, stream, &found) && value->kind == LYF_MAP)
 		found = lyf_value_copy(value);
 	if (!lyf_value_is(found, LYF_MAP))
 		ereport(ERROR,

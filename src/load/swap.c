@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/multixact.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -21,11 +22,13 @@
 #include "catalog/pg_class.h"
 #include "commands/cluster.h"
 #include "commands/tablecmds.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -45,7 +48,7 @@ heap_name(Oid dest, char *name)
 	snprintf(name, NAMEDATALEN, "_lyftron_load_%u", dest);
 }
 
-/* Swapping storage goes past triggers and foreign keys: refuse where somebody counts on them. */
+/* Swapping storage goes past triggers, foreign keys, bounds and policies: refuse where somebody counts on them. */
 static void
 check_swappable(LyfLoad *load, LyfTable *table)
 {
@@ -65,8 +68,20 @@ check_swappable(LyfLoad *load, LyfTable *table)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot refresh table \"%s\", which has triggers or foreign keys that act on each row", table->name),
 				 errhint("%s", hint)));
+	if (rel->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot refresh table \"%s\", which is a partition", table->name),
+				 errhint("%s", hint)));
+	if (check_enable_rls(table->dest, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot refresh table \"%s\", whose row-level security holds for role \"%s\"",
+						table->name, GetUserNameFromId(GetUserId(), false)),
+				 errhint("%s", hint)));
 }
 
+/* May rows that were written as b stand in a table that is a? */
 static bool
 same_layout(TupleDesc a, TupleDesc b)
 {
@@ -78,17 +93,34 @@ same_layout(TupleDesc a, TupleDesc b)
 		Form_pg_attribute y = TupleDescAttr(b, i);
 
 		if (x->attisdropped != y->attisdropped || x->atttypid != y->atttypid ||
+			x->atttypmod != y->atttypmod || x->attnotnull != y->attnotnull ||
 			x->attlen != y->attlen || x->attalign != y->attalign)
 			return false;
 	}
 	return true;
 }
 
-/* The heap that an earlier piece filled, if it is still there, ours, and of the destination's layout. */
-static Oid
-find_heap(const LyfValue *heaps, Oid dest)
+/* A number for the CHECK constraints of a table, which rows of the heap were held against. */
+static int64
+hash_checks(Relation rel)
 {
-	LyfValue   *known = lyf_value_get(heaps, psprintf("%u", dest));
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	uint64		hash = 0;
+
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
+	{
+		const char *check = constr->check[i].ccbin;
+
+		hash = hash_combine64(hash, hash_bytes_extended((const unsigned char *) check, strlen(check), 0));
+	}
+	return (int64) hash;
+}
+
+/* The heap that an earlier piece filled, if it is still there. */
+static Oid
+find_heap(const LyfValue *kept, Oid dest)
+{
+	LyfValue   *known = lyf_value_get(kept, "heap");
 	char		expected[NAMEDATALEN];
 	Oid			heap;
 	char	   *name;
@@ -136,22 +168,36 @@ make_heap(Relation rel)
 	return heap;
 }
 
+/*
+ * The heap that earlier pieces filled.  Its rows must be such as the destination may
+ * hold now, and all of them be there: it is a table that its owner can get at.
+ */
+static Oid
+take_up_heap(const LyfLoad *load, LyfTable *table)
+{
+	LyfValue   *kept = lyf_value_get(load->spec->heaps, psprintf("%u", table->dest));
+	LyfValue   *checks = lyf_value_get(kept, "checks");
+	Oid			heap = find_heap(kept, table->dest);
+	Relation	rel = OidIsValid(heap) ? try_relation_open(heap, RowExclusiveLock) : NULL;
+
+	if (rel == NULL || !lyf_owns_relation(heap, GetUserId()) ||
+		!same_layout(RelationGetDescr(table->rel), RelationGetDescr(rel)) ||
+		!lyf_value_is(checks, LYF_INT) || checks->u.integer != hash_checks(table->rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" was altered while it was being refreshed", table->name),
+				 errhint("Run the pipeline again: it starts afresh.")));
+	table_close(rel, NoLock);
+	return heap;
+}
+
 static void
 open_heap(LyfLoad *load, LyfTable *table)
 {
-	Oid			heap = find_heap(load->spec->heaps, table->dest);
+	Oid			heap;
 
-	if (OidIsValid(heap))
-	{
-		Relation	rel = table_open(heap, RowExclusiveLock);
-
-		if (!same_layout(RelationGetDescr(table->rel), RelationGetDescr(rel)))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("table \"%s\" was altered while it was being refreshed", table->name),
-					 errhint("Run the pipeline again: it starts afresh.")));
-		table_close(rel, NoLock);
-	}
+	if (load->spec->heaps != NULL)
+		heap = take_up_heap(load, table);
 	else
 	{
 		heap = make_heap(table->rel);
@@ -159,6 +205,9 @@ open_heap(LyfLoad *load, LyfTable *table)
 			lyf_merge_index(heap, "_lyftron_id", true);
 	}
 	table->heap = heap;
+	table->kept = lyf_value_make(LYF_MAP);
+	lyf_value_set(table->kept, "heap", lyf_value_int(heap));
+	lyf_value_set(table->kept, "checks", lyf_value_int(hash_checks(table->rel)));
 	if (merges(load))
 		lyf_merge_open(table, heap);
 	else
@@ -179,7 +228,7 @@ lyf_remove_doubles(Oid relid)
 
 	return lyf_load_execute("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 							"SELECT d.place FROM (SELECT ctid AS place, pg_catalog.row_number() OVER "
-							"(PARTITION BY _lyftron_id ORDER BY ctid DESC) AS number FROM %s) d WHERE d.number > 1))",
+							"(PARTITION BY _lyftron_id ORDER BY ctid DESC) AS number FROM %s) d WHERE d.number OPERATOR(pg_catalog.>) 1))",
 							heap, heap);
 }
 
@@ -194,6 +243,8 @@ swap(LyfTable *table)
 	Relation	rel;
 	double		rows;
 
+	/* other pieces made it: somebody, a vacuum for one, may be at it */
+	LockRelationOid(table->heap, AccessExclusiveLock);
 	rel = table_open(table->dest, AccessExclusiveLock);
 	CheckTableNotInUse(rel, "lyftron.run");
 	table_close(rel, NoLock);
@@ -242,7 +293,7 @@ lyf_load_drop_heaps(const LyfValue *heaps)
 		return;
 	lyf_foreach(member, heaps)
 	{
-		Oid			heap = find_heap(heaps, (Oid) strtoul(member->key, NULL, 10));
+		Oid			heap = find_heap(member, (Oid) strtoul(member->key, NULL, 10));
 
 		if (!OidIsValid(heap) || !lyf_owns_relation(heap, GetUserId()))
 			continue;

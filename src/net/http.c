@@ -74,6 +74,7 @@ struct LyfTransfer
 	LyfBuffer	head;
 	LyfBuffer	body;
 	bool		head_complete;
+	int			head_lines;
 	int			stop;			/* why a callback gave up, or 0 */
 	char		error[CURL_ERROR_SIZE];
 	/* once it is over */
@@ -199,6 +200,8 @@ on_header(char *line, size_t size, size_t count, void *arg)
 	LyfTransfer *transfer = arg;
 	LyfAppend	result = lyf_head_line(&transfer->head, &transfer->head_complete, line, size * count);
 
+	if (++transfer->head_lines > LYF_MAX_HEAD_LINES)
+		result = LYF_APPEND_TOO_LARGE;
 	if (result == LYF_APPEND_OK)
 		return size * count;
 	transfer->stop = stop_of(result, STOP_HEAD_TOO_LARGE);
@@ -387,6 +390,7 @@ launch(LyfTransfer *transfer)
 	drop_handle(transfer);
 	transfer->head.len = transfer->body.len = 0;
 	transfer->head_complete = false;
+	transfer->head_lines = 0;
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL || !set_options(transfer) || !set_request(transfer) ||
 		curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
@@ -721,7 +725,8 @@ ending_failure(const LyfTransfer *transfer)
 		lyf_failure_detail(failure, "The limit is %zu kB, after decompression.",
 						   transfer->body.limit / 1024);
 	else if (transfer->code == STOP_HEAD_TOO_LARGE)
-		lyf_failure_detail(failure, "The limit is %zu kB.", transfer->head.limit / 1024);
+		lyf_failure_detail(failure, "The limit is %zu kB, or %d lines.", transfer->head.limit / 1024,
+						   LYF_MAX_HEAD_LINES);
 	else if (transfer->code == STOP_TIMED_OUT)
 		lyf_failure_detail(failure, "The limit is %d ms, and " INT64_FORMAT " bytes had come.",
 						   transfer->timeout_ms, transfer->response.wire_bytes);

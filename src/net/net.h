@@ -115,7 +115,7 @@ extern void lyf_rate_update(LyfRate *rate, int remaining, TimestampTz reset);
 /* a URL as it may be shown: values of query parameters whose names smell of secrets, and user:password@, as *** */
 extern char *lyf_redact_url(const char *url);
 
-/* replace every occurrence of each of the secrets (longer than 3 bytes) by *** */
+/* replace every occurrence of each of the secrets (longer than 3 bytes), and what an Authorization header holds, by *** */
 extern char *lyf_redact_text(const char *text, const char *const *secrets, int count);
 
 #endif							/* LYF_NET_H */

@@ -11,6 +11,7 @@
 #define LYF_MAX_URL_BYTES		(64 * 1024)
 #define LYF_MAX_REQUEST_HEADERS 200
 #define LYF_MAX_HEAD_BYTES		(256 * 1024)	/* headers of a response */
+#define LYF_MAX_HEAD_LINES		1000
 #define LYF_MAX_REDIRECTS		10
 
 /* in url.c */

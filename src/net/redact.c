@@ -19,6 +19,9 @@
 /* shorter ones would mask half of any text, and hide little */
 #define MIN_SECRET_BYTES	4
 
+/* what is shorter behind "Basic" or "Bearer" is a word of a sentence */
+#define MIN_TOKEN_BYTES		12
+
 /* a parameter is secret if its name, lower-case and without separators, contains one of these ... */
 static const char *const secret_parts[] = {
 	"token", "secret", "passw", "passphrase", "apikey", "accesskey", "privatekey", "credential",
@@ -121,6 +124,27 @@ cover(const char *text, bool *covered, const char *secret)
 		memset(covered + (p - text), true, len);
 }
 
+/* what stands behind the name of a scheme is a secret, too, if it is long enough: "Basic dXNlcjpwYXNz" */
+static void
+cover_credentials(const char *text, bool *covered)
+{
+	static const char *const schemes[] = {"Basic ", "Bearer "};
+	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+
+	for (int i = 0; i < lengthof(schemes); i++)
+	{
+		size_t		len = strlen(schemes[i]);
+
+		for (const char *p = text; (p = strstr(p, schemes[i])) != NULL; p += len)
+		{
+			size_t		size = strspn(p + len, token);
+
+			if (size >= MIN_TOKEN_BYTES)
+				memset(covered + (p + len - text), true, size);
+		}
+	}
+}
+
 /* a secret shows as it is, and as it goes into a URL or a form */
 char *
 lyf_redact_text(const char *text, const char *const *secrets, int count)
@@ -140,6 +164,8 @@ lyf_redact_text(const char *text, const char *const *secrets, int count)
 		cover(text, covered, lyf_url_encode(secrets[i], secret_len));
 		cover(text, covered, lyf_url_encode_form(secrets[i], secret_len));
 	}
+
+	cover_credentials(text, covered);
 
 	initStringInfo(&out);
 	for (size_t i = 0; i < len; i++)

@@ -116,11 +116,10 @@ Datum
 lyf_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	char	   *name = required_text(fcinfo, ARG_NAME, "name");
-	LyfPipeline *p = lyf_pipeline_get(name);
+	LyfPipeline *p = lyf_pipeline_get_locked(name);
 	LyfPipeline old = *p;
 	bool		reads_else;
 
-	lyf_pipeline_lock(name, false);
 	take_arguments(fcinfo, p);
 	lyf_pipeline_check(p);
 	reads_else = !same_text(p->source, old.source) || !same_text(p->nested, old.nested);
@@ -157,8 +156,7 @@ lyf_drop_pipeline(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("pipeline \"%s\" does not exist, skipping", name)));
 		PG_RETURN_VOID();
 	}
-	p = lyf_pipeline_get(name);
-	lyf_pipeline_lock(name, false);
+	p = lyf_pipeline_get_locked(name);
 	refuse_if_awaited(name);
 	lyf_pipeline_forget_page(p, true);
 	lyf_args_text(&args, name);
@@ -179,25 +177,46 @@ lyf_state_json(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(lyf_value_to_jsonb(state));
 }
 
+/* A member that says no partition would be lost: there is no row for it. */
+static void
+check_partitions(const LyfValue *state)
+{
+	LyfValue   *states = lyf_value_get(state, "states");
+
+	if (!lyf_value_is(states, LYF_LIST))
+		return;
+	lyf_foreach(member, states)
+	{
+		if (!lyf_value_is(lyf_value_get(member, "partition"), LYF_MAP))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a member of the state's \"states\" has no partition"),
+					 errhint("Each looks like {\"partition\": {...}, \"cursor\": {...}}.")));
+	}
+}
+
 Datum
 lyf_set_state(PG_FUNCTION_ARGS)
 {
 	LyfPipeline *p;
 	LyfSource  *source;
 	LyfValue   *state = NULL;
-	int			level;
+	LyfSourceScope scope;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the pipeline must be named")));
-	p = lyf_pipeline_get(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	lyf_pipeline_lock(p->name, false);
-	level = lyf_source_enter(p);
+	p = lyf_pipeline_get_locked(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	scope = lyf_source_enter(p);
 	source = lyf_source_open(p);
-	lyf_source_leave(level);
+	lyf_source_leave(&scope);
 	if (!PG_ARGISNULL(1))
 		state = lyf_state_unwrap(lyf_value_from_jsonb(PG_GETARG_JSONB_P(1)), source->stream);
+	/* a state that is set counts, whatever became of a table that was loaded before */
+	if (state != NULL && !lyf_pipeline_has_table(p))
+		lyf_pipeline_update(p, true);
+	check_partitions(state);
 	lyf_pipeline_forget_page(p, true);
 	lyf_state_put(p->name, source->stream, state, NULL);
 	PG_RETURN_VOID();

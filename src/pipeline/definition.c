@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -107,6 +108,16 @@ lyf_pipeline_get(const char *name)
 	return pipeline;
 }
 
+LyfPipeline *
+lyf_pipeline_get_locked(const char *name)
+{
+	/* who may not use it gets no lock either */
+	(void) lyf_pipeline_get(name);
+	lyf_pipeline_lock(name, false);
+	/* it may have been altered before the lock was ours */
+	return lyf_pipeline_get(name);
+}
+
 static void
 check_words(const LyfPipeline *p)
 {
@@ -168,27 +179,13 @@ check_after(const LyfPipeline *p)
 static Form_pg_attribute
 require_column(const LyfSource *source, const char *name, const char *role)
 {
-	for (int i = 0; i < source->desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(source->desc, i);
+	Form_pg_attribute column = lyf_source_column(source, name);
 
-		if (strcmp(NameStr(column->attname), name) == 0)
-			return column;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("the source has no column \"%s\", which is given as %s", name, role)));
-}
-
-static bool
-has_column(const LyfSource *source, const char *name)
-{
-	for (int i = 0; i < source->desc->natts; i++)
-	{
-		if (strcmp(NameStr(TupleDescAttr(source->desc, i)->attname), name) == 0)
-			return true;
-	}
-	return false;
+	if (column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the source has no column \"%s\", which is given as %s", name, role)));
+	return column;
 }
 
 /* What was not said comes from the stream, as far as the foreign table has its columns. */
@@ -205,13 +202,13 @@ take_defaults(LyfPipeline *p, const LyfSource *source)
 	{
 		char	   *name = lyf_column_name(lfirst(lc));
 
-		complete = complete && has_column(source, name);
+		complete = complete && lyf_source_column(source, name) != NULL;
 		key = lappend(key, name);
 	}
 	if (!p->key_given && complete)
 		p->primary_key = key;
 	if (!p->cursor_given && source->shape->cursor_field != NULL &&
-		has_column(source, lyf_column_name(source->shape->cursor_field)))
+		lyf_source_column(source, lyf_column_name(source->shape->cursor_field)) != NULL)
 		p->cursor = lyf_column_name(source->shape->cursor_field);
 }
 
@@ -250,10 +247,11 @@ check_destination(const LyfPipeline *p, const LyfSource *source)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a pipeline cannot load a table into itself")));
-	if (strcmp(p->schema, "lyftron") == 0)
+	if (strcmp(p->schema, "lyftron") == 0 || IsReservedName(p->schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
-				 errmsg("schema lyftron is not for destinations")));
+				 errmsg("schema %s is not for destinations", p->schema)));
+	lyf_destination_check(p->schema, p->table);
 	lyf_args_text(&args, p->schema);
 	lyf_args_text(&args, p->table);
 	lyf_args_text(&args, p->name);
@@ -269,13 +267,13 @@ check_destination(const LyfPipeline *p, const LyfSource *source)
 void
 lyf_pipeline_check(LyfPipeline *p)
 {
-	int			level;
+	LyfSourceScope scope;
 	LyfSource  *source;
 	char	   *sql;
 
 	check_words(p);
 	check_after(p);
-	level = lyf_source_enter(p);
+	scope = lyf_source_enter(p);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source = lyf_source_open(p);
 	if (OidIsValid(source->relid))
@@ -286,7 +284,7 @@ lyf_pipeline_check(LyfPipeline *p)
 	sql = lyf_source_sql(p, source, NULL);
 	lyf_source_check_permissions(lyf_source_plan(sql), sql);
 	PopActiveSnapshot();
-	lyf_source_leave(level);
+	lyf_source_leave(&scope);
 }
 
 static void
@@ -341,6 +339,14 @@ lyf_pipeline_update(const LyfPipeline *pipeline, bool moved)
 	lyf_args_run(&shapes,
 				 "UPDATE lyftron.pipeline SET shapes = $2, loaded_key = CASE WHEN NOT $3 THEN loaded_key END WHERE name = $1",
 				 NULL, NULL);
+}
+
+bool
+lyf_pipeline_has_table(const LyfPipeline *pipeline)
+{
+	Oid			namespace = get_namespace_oid(pipeline->schema, true);
+
+	return OidIsValid(namespace) && OidIsValid(get_relname_relid(pipeline->table, namespace));
 }
 
 void

@@ -38,12 +38,16 @@ typedef struct LyfPipeline
 
 /* by name, in CurrentMemoryContext; raises where there is none, or the caller may not use it */
 extern LyfPipeline *lyf_pipeline_get(const char *name);
+
+/* the same, and as it stays until the transaction ends: with its lock */
+extern LyfPipeline *lyf_pipeline_get_locked(const char *name);
 extern bool lyf_pipeline_exists(const char *name);
 
 /* complete and check a definition: raises where a run could not work */
 extern void lyf_pipeline_check(LyfPipeline *pipeline);
 extern void lyf_pipeline_insert(const LyfPipeline *pipeline);
 extern void lyf_pipeline_update(const LyfPipeline *pipeline, bool moved);	/* moved: to another destination */
+extern bool lyf_pipeline_has_table(const LyfPipeline *pipeline);	/* is the destination there? */
 
 /* note what the ids of the rows in the destination are made of */
 extern void lyf_pipeline_note_key(const LyfPipeline *pipeline, List *columns);
@@ -71,12 +75,28 @@ typedef struct LyfSource
 	bool		native;			/* the stream's own cursor keeps the state */
 } LyfSource;
 
-/* find it, under its search_path (which must be set, see lyf_source_enter) */
+/* whom and what lyf_source_leave puts back */
+typedef struct LyfSourceScope
+{
+	Oid			user;
+	int			sec_context;
+	int			guc_level;
+} LyfSourceScope;
+
+/*
+ * Be the pipeline's owner, with the search_path of its source, until lyf_source_leave (an
+ * abort does that too): whatever belongs to the source or the destination is looked at,
+ * planned and run in between.  For a caller who is somebody else that is a
+ * security-restricted operation, and what it sets does not outlast it.
+ */
+extern LyfSourceScope lyf_source_enter(const LyfPipeline *pipeline);
+extern void lyf_source_leave(const LyfSourceScope *scope);
+
+/* find it; between enter and leave, as all of the following */
 extern LyfSource *lyf_source_open(const LyfPipeline *pipeline);
 
-/* set search_path for what belongs to the source; the result goes to lyf_source_leave (an abort does that too) */
-extern int	lyf_source_enter(const LyfPipeline *pipeline);
-extern void lyf_source_leave(int level);
+/* a column by its name, or NULL */
+extern Form_pg_attribute lyf_source_column(const LyfSource *source, const char *name);
 
 /* the SELECT that reads it; low: only rows whose cursor is not below this text, or NULL */
 extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low);
@@ -84,7 +104,7 @@ extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source
 /* parse and plan one SELECT; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
 extern PlannedStmt *lyf_source_plan(const char *sql);
 
-/* may the caller read it?  raises as the query would */
+/* may the owner read it?  raises as the query would */
 extern void lyf_source_check_permissions(PlannedStmt *plan, const char *sql);
 
 /* is the plan nothing but a foreign scan of relid? */

@@ -27,7 +27,7 @@ REVOKE ALL ON TABLE lyftron.pipeline FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('lyftron.pipeline', '');
 COMMENT ON TABLE lyftron.pipeline IS 'pipelines: each moves one stream, relation or query into one table';
 COMMENT ON COLUMN lyftron.pipeline.name IS 'name of the pipeline';
-COMMENT ON COLUMN lyftron.pipeline.owner IS 'role that made it; its members may run, alter and drop it';
+COMMENT ON COLUMN lyftron.pipeline.owner IS 'role that made it, and that its runs are executed as; its members may run, alter and drop it';
 COMMENT ON COLUMN lyftron.pipeline.source IS 'what is read: a qualified relation, or a query';
 COMMENT ON COLUMN lyftron.pipeline.search_path IS 'search_path that the source is read with: that of its definition';
 COMMENT ON COLUMN lyftron.pipeline.destination_schema IS 'schema of the table that is loaded';
@@ -104,7 +104,7 @@ CREATE VIEW lyftron.pipelines WITH (security_barrier) AS
 GRANT SELECT ON lyftron.pipelines TO PUBLIC;
 COMMENT ON VIEW lyftron.pipelines IS 'your pipelines: those whose owner you are, or are a member of';
 COMMENT ON COLUMN lyftron.pipelines.name IS 'name of the pipeline';
-COMMENT ON COLUMN lyftron.pipelines.owner IS 'role that made it; its members may run, alter and drop it';
+COMMENT ON COLUMN lyftron.pipelines.owner IS 'role that made it, and that its runs are executed as; its members may run, alter and drop it';
 COMMENT ON COLUMN lyftron.pipelines.source IS 'what is read: a qualified relation, or a query';
 COMMENT ON COLUMN lyftron.pipelines.destination IS 'the table that is loaded';
 COMMENT ON COLUMN lyftron.pipelines.mode IS 'full_refresh, incremental or incremental_append';
@@ -128,8 +128,8 @@ CREATE VIEW lyftron.jobs WITH (security_barrier) AS
 		CASE WHEN d.dead THEN NULL
 			ELSE coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at END AS duration,
 		r.rows_read, r.rows_written, r.rows_rejected,
-		pg_catalog.round((r.rows_read / nullif(extract(epoch FROM
-			coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at), 0))::numeric) AS rows_per_second,
+		pg_catalog.round(r.rows_read::numeric / nullif(extract(epoch FROM
+			coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at), 0.0)) AS rows_per_second,
 		r.bytes, r.requests, r.checkpoints,
 		CASE WHEN d.dead THEN 'the session that ran it ended' ELSE r.error END AS error,
 		r.sqlstate, r.detail, r.hint, r.pid
@@ -223,4 +223,4 @@ COMMENT ON FUNCTION lyftron.set_state(text, jsonb) IS
 CREATE PROCEDURE lyftron.run(name text)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'lyf_run';
 COMMENT ON PROCEDURE lyftron.run(text) IS
-	'run a pipeline now, in this session; commits at checkpoints, or is all or nothing inside a transaction block';
+	'run a pipeline now, in this session, as its owner; commits at checkpoints, or is all or nothing inside a transaction block';

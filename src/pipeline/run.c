@@ -6,12 +6,12 @@
  * the end, and writes rows, state and counts in one subtransaction; then the
  * procedure commits.  An error rolls back its piece alone; what the pieces
  * before it did stays, and the next run goes on from there.  Inside a user's
- * transaction block nothing is committed here: all or nothing.
+ * transaction block nothing is committed here: all or nothing.  Whoever calls, a
+ * piece is the owner's doing; runs, state and counts are written down around it.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -38,14 +38,20 @@ typedef struct Run
 	int64		id;
 	LyfRejects *rejects;
 	LyfJobCounts counts;
-	/* where it stands; in cxt */
+	/* where it stands: at first in cxt, after a piece in state_cxt */
+	MemoryContext state_cxt;
 	LyfValue   *state;
-	LyfValue   *began;			/* the state that the position belongs to */
+	LyfValue   *began;			/* the state that the position belongs to; in cxt */
 	LyfValue   *position;
 	LyfValue   *heaps;
 	bool		adds;			/* the destination was there before */
 	bool		resumed;		/* goes on from a checkpoint, and has made none since */
+	bool		lost;			/* the checkpoint's place is gone from the source */
+	int			restarts;
 } Run;
+
+/* a source that loses the place of a checkpoint more often changes too fast for checkpoints */
+#define MAX_RESTARTS	3
 
 static void
 reject(void *arg, const LyfFailure *failure, const char *stream, const char *record_json)
@@ -88,17 +94,20 @@ static void
 read_state(Run *run)
 {
 	LyfValue   *page;
-	Oid			namespace = get_namespace_oid(run->pipeline->schema, true);
 
 	lyf_state_get(run->pipeline->name, &run->state, &page);
-	/* without the table, what was loaded into it is gone: from the beginning */
-	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid(run->pipeline->table, namespace)))
+	/* without the table, what was loaded into it is gone: from the beginning, or from a state that was set */
+	if (!lyf_pipeline_has_table(run->pipeline))
 	{
-		run->state = NULL;
+		if (run->pipeline->loaded)
+			run->state = NULL;
 		page = NULL;
 	}
 	else
 		run->adds = true;
+	/* what rolls back with the caller's transaction does not go on with a killed run's heap */
+	if (run->atomic && lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)))
+		page = NULL;
 	run->position = lyf_value_get(page, "position");
 	run->heaps = lyf_value_get(page, "heaps");
 	run->began = page ? lyf_value_get(page, "state") : run->state;
@@ -207,12 +216,17 @@ static void
 keep_state(Run *run, const LyfSource *source, const LyfScanControl *control, const LyfLoadResult *result, bool more)
 {
 	LyfValue   *state = next_state(run, source, control, result);
-	MemoryContext old = MemoryContextSwitchTo(run->cxt);
+	MemoryContext cxt = AllocSetContextCreate(run->cxt, "lyftron run state", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
 
 	run->state = state ? lyf_value_copy(state) : NULL;
 	run->position = more ? lyf_value_copy(control->new_position) : NULL;
 	run->heaps = more && result->heaps ? lyf_value_copy(result->heaps) : NULL;
 	MemoryContextSwitchTo(old);
+	/* a state may be large: that of the piece before goes */
+	if (run->state_cxt != NULL)
+		MemoryContextDelete(run->state_cxt);
+	run->state_cxt = cxt;
 	lyf_state_put(run->pipeline->name, source->stream, run->state, more ? make_page(run) : NULL);
 }
 
@@ -249,12 +263,27 @@ cursor_low(const Run *run, const LyfSource *source)
 	return low->kind == LYF_STRING ? low->u.text : lyf_value_to_text(low);
 }
 
-/* One piece: load, state, counts.  True: it stopped for a checkpoint, there is more. */
+static void
+check_restarts(const Run *run)
+{
+	if (run->restarts < MAX_RESTARTS)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("the source changes faster than pipeline \"%s\" can read it", run->pipeline->name),
+			 errdetail("The place of the last checkpoint was gone again after %d new beginnings.", run->restarts),
+			 errhint("Raise lyftron.checkpoint_interval and lyftron.checkpoint_size, so that a run needs fewer checkpoints.")));
+}
+
+/*
+ * One piece: load, state, counts.  True: it stopped for a checkpoint, there is more.
+ * With run->lost it loaded nothing, and is to be rolled back.
+ */
 static bool
 run_piece(Run *run)
 {
 	LyfPipeline *p = run->pipeline;
-	int			level = lyf_source_enter(p);
+	LyfSourceScope scope = lyf_source_enter(p);
 	LyfScanControl control = {0};
 	LyfLoadSpec spec = {0};
 	LyfLoadResult result = {0};
@@ -296,11 +325,17 @@ run_piece(Run *run)
 	PopActiveSnapshot();
 
 	execute(plan, sql, lyf_load_receiver(load), source->shape != NULL ? &control : NULL);
+	if (control.restarted)
+	{
+		check_restarts(run);
+		run->lost = true;
+		return true;
+	}
 	more = control.scanned && control.more;
 	lyf_load_end(load, !more, &result);
 	keep_state(run, source, &control, &result, more);
 	count(run, &control, &result, more);
-	lyf_source_leave(level);
+	lyf_source_leave(&scope);
 	return more;
 }
 
@@ -330,7 +365,10 @@ run_piece_guarded(Run *run)
 	PG_TRY();
 	{
 		more = run_piece(run);
-		ReleaseCurrentSubTransaction();
+		if (run->lost)
+			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
 	}
@@ -352,6 +390,48 @@ run_piece_guarded(Run *run)
 	return more;
 }
 
+/* What only a commit meets, a deferred constraint or a serialization failure, is a failure of the run too. */
+static void
+commit_piece(Run *run)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		SPI_commit();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(run->cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		MemoryContextSwitchTo(cxt);
+		/* SPI_commit has begun another transaction */
+		keep_failure(run, error);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * A refresh that cannot go on from its checkpoint, since the source has changed,
+ * begins anew: what was loaded so far would come twice.
+ */
+static void
+start_afresh(Run *run)
+{
+	run->lost = false;
+	lyf_pipeline_forget_page(run->pipeline, false);
+	run->position = NULL;
+	run->heaps = NULL;
+	run->began = run->state;
+	run->counts.read = 0;
+	run->counts.written = 0;
+	run->restarts++;
+}
+
 static void
 run_pieces(Run *run)
 {
@@ -370,9 +450,10 @@ run_pieces(Run *run)
 	SPI_commit();
 	do
 	{
-		CHECK_FOR_INTERRUPTS();
 		more = run_piece_guarded(run);
-		SPI_commit();
+		if (run->lost)
+			start_afresh(run);
+		commit_piece(run);
 		run->resumed = false;
 	} while (more);
 }
@@ -382,9 +463,13 @@ lyf_run(PG_FUNCTION_ARGS)
 {
 	Node	   *context = fcinfo->context;
 	Run		   *run;
-	bool		atomic = context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic;
+	bool		atomic;
 	char	   *name;
 	MemoryContext cxt;
+
+	/* in a block with an exception handler nothing can be committed either */
+	atomic = context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic ||
+		IsSubTransaction();
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -399,10 +484,12 @@ lyf_run(PG_FUNCTION_ARGS)
 	run->cxt = cxt;
 	run->piece_cxt = AllocSetContextCreate(cxt, "lyftron piece", ALLOCSET_DEFAULT_SIZES);
 	run->atomic = atomic;
-	run->pipeline = lyf_pipeline_get(name);
+	/* who may not use it gets no lock either; it may be altered before the lock is ours */
+	(void) lyf_pipeline_get(name);
 	lyf_pipeline_lock(name, !atomic);
 	PG_TRY();
 	{
+		run->pipeline = lyf_pipeline_get(name);
 		run_pieces(run);
 	}
 	PG_FINALLY();

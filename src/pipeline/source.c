@@ -2,9 +2,9 @@
  * source.c
  *		What a pipeline reads: a relation of any kind, or a query; as one SELECT.
  *
- * The SELECT is planned anew for each piece of a run, as the caller, with the
- * search_path of the source's definition.  A stream of lyftron_rest keeps its own cursor
- * (native); of anything else only the rows from the last cursor value on are
+ * The SELECT is planned anew for each piece of a run, as the pipeline's owner, with
+ * the search_path of the source's definition.  A stream of lyftron_rest keeps its own
+ * cursor (native); of anything else only the rows from the last cursor value on are
  * asked for, that value included, since more rows may have it by now.
  */
 #include "postgres.h"
@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
@@ -32,20 +33,36 @@
 #define LEARN_ROWS		1000
 #define MAX_STREAM_NAME 200
 
-int
+LyfSourceScope
 lyf_source_enter(const LyfPipeline *pipeline)
 {
-	int			level = NewGUCNestLevel();
+	LyfSourceScope scope;
 
+	if (GetUserNameFromId(pipeline->owner, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name),
+				 errhint("Drop the pipeline, and make it anew as another role.")));
+
+	/*
+	 * Code of the owner's must get nothing that waits for the caller's rights: no
+	 * deferred trigger, no held cursor, no setting.
+	 */
+	GetUserIdAndSecContext(&scope.user, &scope.sec_context);
+	SetUserIdAndSecContext(pipeline->owner,
+						   scope.sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   (scope.user != pipeline->owner ? SECURITY_RESTRICTED_OPERATION : 0));
+	scope.guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return level;
+	return scope;
 }
 
 void
-lyf_source_leave(int level)
+lyf_source_leave(const LyfSourceScope *scope)
 {
-	AtEOXact_GUC(true, level);
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->user, scope->sec_context);
 }
 
 bool
@@ -150,15 +167,14 @@ lyf_source_is_scan(PlannedStmt *plan, Oid relid)
 	return scanned > 0 && rt_fetch(scanned, plan->rtable)->relid == relid;
 }
 
-/* a query's text in brackets; a ; at its end does not hurt, nor does a comment */
+/* a query's text in brackets, without the ; at its end and what comes after it */
 static char *
-bracket_query(const char *text)
+bracket_query(const char *text, const Query *query)
 {
-	int			len = strlen(text);
-
-	while (len > 0 && strchr(" \t\r\n;", text[len - 1]) != NULL)
-		len--;
-	return psprintf("(%.*s\n)", len, text);
+	text += Max(query->stmt_location, 0);
+	if (query->stmt_len > 0)
+		return psprintf("(%.*s\n)", query->stmt_len, text);
+	return psprintf("(%s\n)", text);
 }
 
 static void
@@ -169,6 +185,11 @@ open_relation(LyfSource *source, const char *name)
 	char	   *stream;
 
 	source->relid = RangeVarGetRelid(range, AccessShareLock, false);
+	if (get_rel_persistence(source->relid) == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a pipeline cannot read temporary relation \"%s\"", get_rel_name(source->relid)),
+				 errdetail("It is gone when the session ends; the pipeline is not.")));
 	source->from = quote_qualified_identifier(get_namespace_name(get_rel_namespace(source->relid)),
 											  get_rel_name(source->relid));
 	source->stream = source->from;
@@ -188,8 +209,8 @@ lyf_source_open(const LyfPipeline *pipeline)
 	if (lyf_source_is_query(pipeline->source))
 	{
 		/* by itself first: so it cannot close our brackets, and errors point into it */
-		(void) analyze(pipeline->source);
-		source->from = bracket_query(pipeline->source);
+		query = analyze(pipeline->source);
+		source->from = bracket_query(pipeline->source, query);
 		source->stream = pnstrdup(pipeline->name, MAX_STREAM_NAME);
 	}
 	else
@@ -203,13 +224,15 @@ lyf_source_open(const LyfPipeline *pipeline)
 	return source;
 }
 
-static Form_pg_attribute
-find_column(TupleDesc desc, const char *name)
+Form_pg_attribute
+lyf_source_column(const LyfSource *source, const char *name)
 {
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < source->desc->natts; i++)
 	{
-		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
-			return TupleDescAttr(desc, i);
+		Form_pg_attribute column = TupleDescAttr(source->desc, i);
+
+		if (strcmp(NameStr(column->attname), name) == 0)
+			return column;
 	}
 	return NULL;
 }
@@ -221,7 +244,7 @@ append_record(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *sour
 	bool		cursor_is_key = false;
 	ListCell   *lc;
 
-	if (find_column(source->desc, "_record") != NULL)
+	if (lyf_source_column(source, "_record") != NULL)
 		appendStringInfoString(sql, ALIAS "._record AS record");
 	else
 		appendStringInfoString(sql, "pg_catalog.to_jsonb(" ALIAS ") AS record");
@@ -249,7 +272,7 @@ lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char 
 	appendStringInfo(&sql, " FROM %s AS " ALIAS, source->from);
 	if (low != NULL)
 	{
-		Form_pg_attribute column = find_column(source->desc, pipeline->cursor);
+		Form_pg_attribute column = lyf_source_column(source, pipeline->cursor);
 
 		if (column == NULL)
 			ereport(ERROR,

@@ -98,6 +98,10 @@ CALL lyftron.run('airports');
 CALL lyftron.run('airlines');
 SQL
 
+echo
+echo "On the way the API refused one request, with 429 and Retry-After: 1; the load waited and went on:"
+grep 429 "$SCRATCH/api.log"
+
 say "The last two days come out; a second run moves only what is new"
 python3 - "$API_PORT" <<'PYTHON'
 import sys, urllib.request

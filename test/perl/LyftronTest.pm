@@ -72,16 +72,17 @@ sub start_flights_api
 
 sub http
 {
-	my ($method, $port, $target) = @_;
+	my ($method, $port, $target, $body) = @_;
+	$body //= '';
 	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die $!;
-	print $socket "$method $target HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
+	print $socket "$method $target HTTP/1.0\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
 	local $/;
 	my $answer = <$socket>;
 	$answer =~ s/^.*?\r\n\r\n//s;
 	return $answer;
 }
 
-sub api_post { my ($port, $target) = @_; return http('POST', $port, $target); }
+sub api_post { my ($port, $target, $body) = @_; return http('POST', $port, $target, $body); }
 
 # How many requests the API has served for a path.
 sub api_log

@@ -18,7 +18,7 @@ source archive.  Prints "ready" when it listens.
 
 Every answer wants "Authorization: Bearer TOKEN" and is {"data": [...], "page": n,
 "next_page": n or null, "total": n}, compressed if the client takes gzip.  With
---throttle N the Nth request of a client is answered 429 with Retry-After: 1, once.
+--throttle N the Nth request is answered 429 with Retry-After: 1, once, and a line says so.
 """
 import argparse
 import bisect
@@ -137,6 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != "Bearer " + api.token:
             return self.problem(401, "no valid token")
         if number == api.throttle:
+            print("429 for", self.path, flush=True)
             return self.problem(429, "too many requests", [("Retry-After", "1")])
         if number == api.fail:
             return self.problem(500, "something broke")

@@ -22,9 +22,16 @@ $node->safe_psql('postgres', qq{
 	SELECT lyftron.create_pipeline('p_$_', source => 'nyc.flights', destination => 'raw.p_$_', mode => '$_');})
   for sort keys %mode;
 
+# What was killed is shown until the server has begun anew: before that it may still take connections.
 sub recovered
 {
-	return wait_until(60, sub { $node->psql('postgres', 'SELECT 1') == 0 });
+	return wait_until(60, sub {
+		# The statement cannot even be written to a psql that has lost its connection: that dies
+		my ($ret, $count) = eval {
+			$node->psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'loader'});
+		};
+		return defined $ret && $ret == 0 && $count eq '0';
+	});
 }
 
 my $killed = 0;

@@ -6,7 +6,6 @@ use warnings FATAL => 'all';
 use lib 'test/perl';
 use IO::Socket::INET;
 use LyftronTest;
-use List::Util qw(max);
 use Socket;
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -38,13 +37,16 @@ for my $name (sort keys %case)
 		CREATE FOREIGN TABLE $name (method text) SERVER $name OPTIONS (stream 'answer');});
 }
 
+# The machine may be busy with something else for a moment: of several tries the middle one counts.
+sub middle { return (sort { $a <=> $b } @_)[ $#_ / 2 ]; }
+
 for my $name (sort keys %case)
 {
 	my @late;
 	my $message;
 
 	# statement_timeout, from many a moment; PostgreSQL measures from the statement's start.
-	for my $ms (300, 700, 1100)
+	for my $ms (200, 400, 600, 800, 1000)
 	{
 		my $err;
 		my $start = time;
@@ -55,10 +57,10 @@ for my $name (sort keys %case)
 		$message = $err;
 	}
 	like($message, qr/canceling statement due to statement timeout/, "$name: statement_timeout is what ends it");
-	cmp_ok(max(@late), '<', 100, sprintf("%s: statement_timeout takes effect after %.0f ms at most", $name, max(@late)));
+	cmp_ok(middle(@late), '<', 100, sprintf("%s: statement_timeout takes effect after %.0f ms", $name, middle(@late)));
 
 	@late = ();
-	for my $after (0.4, 0.9)
+	for my $after (0.1, 0.3, 0.5, 0.7, 0.9)
 	{
 		my $query = background_query($node, "SET application_name = 'w_$name'; SELECT * FROM $name;");
 		my $pid = wait_until(10, sub { $node->safe_psql('postgres',
@@ -71,7 +73,7 @@ for my $name (sort keys %case)
 		like(${ $query->{err} }, qr/canceling statement due to user request/, "$name: cancelled");
 	}
 	# This includes connecting and asking for the cancel, and psql's end.
-	cmp_ok(max(@late), '<', 150, sprintf("%s: cancel, with a psql to ask for it, takes %.0f ms at most", $name, max(@late)));
+	cmp_ok(middle(@late), '<', 100, sprintf("%s: cancel takes %.0f ms, with psql's start and end", $name, middle(@late)));
 }
 
 # The session is as good as new after it.

@@ -45,6 +45,10 @@ api_post($port, '/admin/publish?until=2013-03-01T23:59:59Z');
 is(as('ann', "CALL lyftron.run('flights')"), '', 'and again');
 is(as('ann', q{SELECT count(*), min(rows_written) > 0 FROM lyftron.jobs WHERE state = 'succeeded'}), '4|t', 'the jobs are seen by their owner');
 
+is($node->safe_psql('shop', q{CALL lyftron.run('planes'); SELECT state FROM lyftron.jobs WHERE pipeline = 'planes' ORDER BY id DESC LIMIT 1}),
+	'succeeded', "an administrator, who has no secret, runs it with its owner's");
+is($node->safe_psql('shop', q{SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'raw'}), 'ann', "and the tables stay the owner's");
+
 # Another role of the same database.
 is(as('bob', 'SELECT count(*) FROM lyftron.jobs'), '0', 'another role sees no jobs');
 like(as('bob', "CALL lyftron.run('flights')"), qr/ERROR.*(permission denied|must be owner)/s, 'nor runs them');
