@@ -229,6 +229,9 @@ extern LyfFailure *lyf_router_compile(const LyfComponent *c, LyfParentCompile pa
 /* names of the partition fields this router makes, in order */
 extern int	lyf_router_fields(const LyfRouter *router, const char ***names);
 
+/* about how many partitions there are, as far as that is known without asking anybody; 1 for NULL */
+extern double lyf_router_guess(const LyfRouter *router);
+
 /* what the router and the cursor put into the requests of a slice */
 extern LyfFailure *lyf_router_injections(const LyfRouter *router, LyfSession *session, const LyfSlice *slice,
 										 LyfInjection **injections, int *count);

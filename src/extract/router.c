@@ -50,6 +50,12 @@ lyf_router_compile(const LyfComponent *c, LyfParentCompile parent, void *arg, Ly
 	return lyf_component_unsupported(c);
 }
 
+double
+lyf_router_guess(const LyfRouter *router)
+{
+	return router != NULL ? router->kind->guess(router) : 1;
+}
+
 int
 lyf_router_fields(const LyfRouter *router, const char ***names)
 {

@@ -225,10 +225,22 @@ cartesian_end(LyfRouterScan *base)
 	MemoryContextDelete(scan->first_cxt);
 }
 
+static double
+cartesian_guess(const LyfRouter *router)
+{
+	const CartesianRouter *cartesian = (const CartesianRouter *) router;
+	double		product = 1;
+
+	for (int i = 0; i < cartesian->count; i++)
+		product *= lyf_router_guess(cartesian->factor[i]);
+	return product;
+}
+
 const LyfRouterKind lyf_router_cartesian = {
 	.type = "",
 	.compile = compile_cartesian,
 	.fields = cartesian_fields,
+	.guess = cartesian_guess,
 	.inject = cartesian_inject,
 	.begin = cartesian_begin,
 	.next = cartesian_next,

@@ -161,10 +161,19 @@ grouping_end(LyfRouterScan *scan)
 	lyf_router_end(((GroupingScan *) scan)->underlying);
 }
 
+static double
+grouping_guess(const LyfRouter *router)
+{
+	const GroupingRouter *grouping = (const GroupingRouter *) router;
+
+	return Max(lyf_router_guess(grouping->underlying) / grouping->size, 1);
+}
+
 const LyfRouterKind lyf_router_grouping = {
 	.type = "GroupingPartitionRouter",
 	.compile = compile_grouping,
 	.fields = grouping_fields,
+	.guess = grouping_guess,
 	.inject = grouping_inject,
 	.begin = grouping_begin,
 	.next = grouping_next,

@@ -38,6 +38,8 @@ struct LyfRouterKind
 	LyfFailure *(*compile) (const LyfComponent *c, LyfParentCompile parent, void *arg, LyfRouter **out);
 	/* append the partition fields whose names are known without a configuration */
 	void		(*fields) (const LyfRouter *router, List **names);
+	/* how many partitions there may be, for the planner: a guess that asks nobody */
+	double		(*guess) (const LyfRouter *router);
 	/* add the slice's options */
 	LyfFailure *(*inject) (const LyfRouter *router, LyfSession *session, const LyfSlice *slice,
 						   LyfInjectionList *list);

@@ -182,10 +182,20 @@ list_end(LyfRouterScan *scan)
 {
 }
 
+/* a list that the configuration gives is mostly short */
+static double
+list_guess(const LyfRouter *router)
+{
+	const LyfValue *values = ((const ListRouter *) router)->values;
+
+	return values != NULL ? Max(values->len, 1) : 10;
+}
+
 const LyfRouterKind lyf_router_list = {
 	.type = "ListPartitionRouter",
 	.compile = compile_list,
 	.fields = list_fields,
+	.guess = list_guess,
 	.inject = list_inject,
 	.begin = list_begin,
 	.next = list_next,

@@ -336,10 +336,18 @@ substream_end(LyfRouterScan *base)
 	scan->reader = NULL;
 }
 
+/* a record of a parent each; few parents are short */
+static double
+substream_guess(const LyfRouter *router)
+{
+	return 1000;
+}
+
 const LyfRouterKind lyf_router_substream = {
 	.type = "SubstreamPartitionRouter",
 	.compile = compile_substream,
 	.fields = substream_fields,
+	.guess = substream_guess,
 	.inject = substream_inject,
 	.begin = substream_begin,
 	.next = substream_next,

@@ -26,7 +26,6 @@
 #define REQUEST_COST		100.0
 #define ROWS_PER_PAGE		100.0
 #define DEFAULT_ROWS		10000.0
-#define DEFAULT_PARTITIONS	100.0
 
 /* What planning knows of one relation. */
 typedef struct RestPlan
@@ -72,7 +71,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double fetched, double row
 {
 	RestPlan   *plan = baserel->fdw_private;
 	bool		partitioned = plan->table->stream->router != NULL;
-	double		partitions = partitioned && !one_partition ? DEFAULT_PARTITIONS : 1.0;
+	double		partitions = one_partition ? 1.0 : lyf_router_guess(plan->table->stream->router);
 	double		requests = Max(fetched / ROWS_PER_PAGE, partitions);
 	Cost		startup = REQUEST_COST * (partitioned ? 2 : 1) + baserel->baserestrictcost.startup;
 	Cost		total = startup + REQUEST_COST * requests +
