@@ -347,6 +347,9 @@ static void
 keep_failure(Run *run, const ErrorData *error)
 {
 	lyf_job_failed(run->id, error);
+	/* what was rejected last may be why: its piece has rolled back, the records stay to be seen */
+	if (run->rejects != NULL)
+		lyf_rejects_flush(run->rejects);
 	if (lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)) || run->resumed)
 		lyf_pipeline_forget_page(run->pipeline, false);
 	SPI_commit();

@@ -181,6 +181,7 @@ is(sql('SELECT md5(string_agg(i::text, chr(10) ORDER BY id)) FROM raw.items i'),
 sql(q{SELECT lyftron.alter_pipeline('items', on_reject => 'keep', max_rejected => 7)});
 like(complaint(q{CALL lyftron.run('items')}), qr/ERROR:  23502: more than 7 records of pipeline "items" were rejected/, 'one more than max_rejected fails the run');
 is(job('items', 'state, sqlstate'), 'failed|23502', 'the job says so');
+is(sql(q{SELECT count(*) FROM lyftron.rejected_records WHERE run = (SELECT max(id) FROM lyftron.jobs WHERE pipeline = 'items')}), '7', 'and those before it can be looked at');
 is(sql('SELECT md5(string_agg(i::text, chr(10) ORDER BY id)) FROM raw.items i'), $before, 'nothing was loaded');
 sql(q{SELECT lyftron.alter_pipeline('items', max_rejected => 8)});
 run('items');
