@@ -116,8 +116,8 @@ lyf_resolver_grow(LyfResolver *resolver, int64 nodes, const LyfPlace *place)
 }
 
 /* count a subtree that is taken over as it is */
-LyfFailure *
-lyf_resolver_grow_tree(LyfResolver *resolver, json_t *json, const LyfPlace *place)
+static LyfFailure *
+grow_tree(LyfResolver *resolver, json_t *json, const LyfPlace *place)
 {
 	const char *key;
 	json_t	   *value;
@@ -130,7 +130,7 @@ lyf_resolver_grow_tree(LyfResolver *resolver, json_t *json, const LyfPlace *plac
 		{
 			LyfPlace	inner = lyf_place_key(place, key);
 
-			LYF_TRY(lyf_resolver_grow_tree(resolver, value, &inner));
+			LYF_TRY(grow_tree(resolver, value, &inner));
 		}
 	}
 	else if (json_is_array(json))
@@ -139,7 +139,7 @@ lyf_resolver_grow_tree(LyfResolver *resolver, json_t *json, const LyfPlace *plac
 		{
 			LyfPlace	inner = lyf_place_item(place, i);
 
-			LYF_TRY(lyf_resolver_grow_tree(resolver, value, &inner));
+			LYF_TRY(grow_tree(resolver, value, &inner));
 		}
 	}
 	return NULL;
@@ -254,7 +254,7 @@ resolve_map(LyfResolver *resolver, json_t *map, const LyfPlace *place, json_t **
 			continue;
 		/* what a configuration would hold is no part of the manifest */
 		if (strcmp(key, "config_overrides") == 0)
-			LYF_TRY(lyf_resolver_grow_tree(resolver, value, &inner));
+			LYF_TRY(grow_tree(resolver, value, &inner));
 		else
 			LYF_TRY(resolve(resolver, value, &inner, &value));
 		lyf_resolver_set_member(result, key, value);
@@ -350,7 +350,7 @@ resolve_all(LyfResolver *resolver, json_t **resolved)
 	resolver->count = 0;
 	LYF_TRY(lyf_manifest_propagate(resolver, filled, &top, resolved));
 	resolver->count = 0;
-	LYF_TRY(lyf_resolver_grow_tree(resolver, *resolved, &top));
+	LYF_TRY(grow_tree(resolver, *resolved, &top));
 	return check_shape(*resolved);
 }
 

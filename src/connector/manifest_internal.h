@@ -38,9 +38,8 @@ extern void lyf_resolver_set_member(json_t *map, const char *key, json_t *value)
 extern void lyf_resolver_append_item(json_t *list, json_t *value);
 extern json_t *lyf_resolver_checked(json_t *json);
 
-/* account for nodes, or for all of a subtree that is taken over as it is; failures if there are too many */
+/* account for nodes; a failure if there are too many */
 extern LyfFailure *lyf_resolver_grow(LyfResolver *resolver, int64 nodes, const LyfPlace *place);
-extern LyfFailure *lyf_resolver_grow_tree(LyfResolver *resolver, json_t *json, const LyfPlace *place);
 
 /* in propagate.c: types and parameters filled in, down to the leaves; a new node that is held */
 extern LyfFailure *lyf_manifest_propagate(LyfResolver *resolver, json_t *manifest, const LyfPlace *place, json_t **out);

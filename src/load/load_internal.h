@@ -160,7 +160,6 @@ typedef struct LyfWriter
  */
 extern LyfWriter *lyf_writer_begin(const char *name, Relation rel, Relation rule, TupleDesc desc);
 extern LyfFailure *lyf_writer_put(LyfWriter *writer);	/* failure: a constraint; it is not written */
-extern void lyf_writer_flush(LyfWriter *writer);
 extern void lyf_writer_end(LyfWriter *writer);
 
 /* in record_id.c */

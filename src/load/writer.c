@@ -212,6 +212,25 @@ check_row(struct LyfWriterState *state, ExprContext *econtext)
 	return NULL;
 }
 
+static void
+flush(LyfWriter *writer)
+{
+	struct LyfWriterState *state = writer->state;
+	MemoryContext old;
+
+	if (state->used == 0)
+		return;
+	old = MemoryContextSwitchTo(state->flush_cxt);
+	table_multi_insert(state->rel, state->batch, state->used, GetCurrentCommandId(true),
+					   state->options, state->bulk);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->flush_cxt);
+	for (int i = 0; i < state->used; i++)
+		ExecClearTuple(state->batch[i]);
+	state->used = 0;
+	state->bytes = 0;
+}
+
 /* Write the row in the input slot; its Datums are copied. */
 LyfFailure *
 lyf_writer_put(LyfWriter *writer)
@@ -245,27 +264,8 @@ lyf_writer_put(LyfWriter *writer)
 	state->used++;
 	writer->written++;
 	if (state->used == BATCH_ROWS || state->bytes >= BATCH_BYTES)
-		lyf_writer_flush(writer);
+		flush(writer);
 	return NULL;
-}
-
-void
-lyf_writer_flush(LyfWriter *writer)
-{
-	struct LyfWriterState *state = writer->state;
-	MemoryContext old;
-
-	if (state->used == 0)
-		return;
-	old = MemoryContextSwitchTo(state->flush_cxt);
-	table_multi_insert(state->rel, state->batch, state->used, GetCurrentCommandId(true),
-					   state->options, state->bulk);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->flush_cxt);
-	for (int i = 0; i < state->used; i++)
-		ExecClearTuple(state->batch[i]);
-	state->used = 0;
-	state->bytes = 0;
 }
 
 /* Flush and let go of all that is pinned; the relation stays the caller's. */
@@ -274,7 +274,7 @@ lyf_writer_end(LyfWriter *writer)
 {
 	struct LyfWriterState *state = writer->state;
 
-	lyf_writer_flush(writer);
+	flush(writer);
 	table_finish_bulk_insert(state->rel, state->options);
 	FreeBulkInsertState(state->bulk);
 	for (int i = 0; i < BATCH_ROWS && state->batch[i] != NULL; i++)

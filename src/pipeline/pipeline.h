@@ -113,9 +113,6 @@ extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
 /* shapes of its JSON columns: from the stream's schema, else learned from some of its rows */
 extern List *lyf_source_shapes(const LyfSource *source);
 
-/* is the text a query (and not the name of a relation)? */
-extern bool lyf_source_is_query(const char *text);
-
 /* in job.c: lyftron.run */
 
 typedef struct LyfJobCounts

@@ -65,8 +65,9 @@ lyf_source_leave(const LyfSourceScope *scope)
 	SetUserIdAndSecContext(scope->user, scope->sec_context);
 }
 
-bool
-lyf_source_is_query(const char *text)
+/* is the text a query (and not the name of a relation)? */
+static bool
+is_query(const char *text)
 {
 	static const char *const starts[] = {"select", "with", "values", "table"};
 
@@ -206,7 +207,7 @@ lyf_source_open(const LyfPipeline *pipeline)
 	LyfSource  *source = palloc0(sizeof(LyfSource));
 	Query	   *query;
 
-	if (lyf_source_is_query(pipeline->source))
+	if (is_query(pipeline->source))
 	{
 		/* by itself first: so it cannot close our brackets, and errors point into it */
 		query = analyze(pipeline->source);
