@@ -36,6 +36,13 @@
 #define LYF_WAIT_EVENT(name)	PG_WAIT_EXTENSION
 #endif
 
+/* is this process an autovacuum worker?  In miscadmin.h since PostgreSQL 17, in postmaster/autovacuum.h before */
+#if PG_VERSION_NUM >= 170000
+#define lyf_is_autovacuum_worker()	AmAutoVacuumWorkerProcess()
+#else
+#define lyf_is_autovacuum_worker()	IsAutoVacuumWorkerProcess()
+#endif
+
 /* a set of events that no resource owner frees; PostgreSQL 17 replaced the context by an owner */
 #if PG_VERSION_NUM >= 170000
 #define LYF_CREATE_WAIT_EVENT_SET(nevents)	CreateWaitEventSet(NULL, nevents)

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 #include "utils/sampling.h"
 
+#include "base/compat.h"
 #include "fdw/fdw_internal.h"
 
 /* A sample in the making (Vitter's reservoir). */
@@ -118,7 +119,7 @@ bool
 lyf_rest_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages)
 {
 	/* a table that a foreign one inherits from is analyzed by itself, too: not over the network */
-	if (IsAutoVacuumWorkerProcess())
+	if (lyf_is_autovacuum_worker())
 		return false;
 	*func = acquire_sample;
 
