@@ -27,6 +27,17 @@ partition_key(const LyfSlice *partition)
 	return key.data;
 }
 
+/* Is the current partition the one of this key?  Its own key goes with it: there may be many to look at. */
+static bool
+is_partition(LyfReader *reader, const char *key)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->partition_cxt);
+	bool		same = strcmp(partition_key(reader->partition), key) == 0;
+
+	MemoryContextSwitchTo(old);
+	return same;
+}
+
 /* Pass the partitions before the one of a position, given by its number or else by its key. */
 static LyfFailure *
 pass_partitions(LyfReader *reader, int64 number, const char *key, bool *found)
@@ -44,7 +55,7 @@ pass_partitions(LyfReader *reader, int64 number, const char *key, bool *found)
 			return NULL;
 		if (key != NULL && (number == 0 || reader->partition_count == number))
 		{
-			if (strcmp(partition_key(reader->partition), key) == 0)
+			if (is_partition(reader, key))
 				break;
 			if (number != 0)
 				return NULL;

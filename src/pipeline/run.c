@@ -429,7 +429,6 @@ start_afresh(Run *run)
 	lyf_pipeline_forget_page(run->pipeline, false);
 	run->position = NULL;
 	run->heaps = NULL;
-	run->began = run->state;
 	run->counts.read = 0;
 	run->counts.written = 0;
 	run->restarts++;

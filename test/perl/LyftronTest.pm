@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(new_node start_server start_flights_api api_post api_log free_port
+our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
   flights_data connect_flights background_query wait_until memory_kb);
 
 my @children;
@@ -35,6 +35,16 @@ sub new_node
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION lyftron');
 	return $node;
+}
+
+# Add test/data/NAME.yaml as the connector of that name, or of another one.
+sub add_connector
+{
+	my ($node, $file, $name) = @_;
+	my $manifest = PostgreSQL::Test::Utils::slurp_file("test/data/$file.yaml");
+	$name //= $file;
+	$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('$name', \$yaml\$$manifest\$yaml\$)");
+	return;
 }
 
 sub free_port

@@ -20,8 +20,7 @@ listen($full, 0) or die $!;
 my ($full_port) = sockaddr_in(getsockname($full));
 my @waiting = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $full_port, Blocking => 0, Timeout => 0) } 1 .. 4;
 
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/path.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('path', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'path');
 
 my %case = (
 	stall => [ $port, 'stall' ],

@@ -11,8 +11,7 @@ use Time::HiRes qw(sleep);
 
 my $node = new_node('main', "max_wal_size = 4GB\n");
 my $port = start_server('records_api.py');
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/records.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('records', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'records');
 
 sub load
 {

@@ -9,8 +9,7 @@ use Test::More;
 
 my $node = new_node('main');
 my $port = start_server('records_api.py');
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/records.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('records', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'records');
 $node->safe_psql('postgres', qq{
 	CREATE SERVER rec FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'records', config '{"base_url": "http://127.0.0.1:$port"}');
 	CREATE SCHEMA rec;

@@ -36,8 +36,7 @@ my @missing = grep { $reference !~ /\blyftron\.\Q$_\E\(/ } split /\n/, $node->sa
 is("@missing", '', 'every function is in docs/reference.md');
 
 # Dump and restore: connectors, servers, pipelines and state come back.
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/records.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('mine', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'records', 'mine');
 $node->safe_psql('postgres', q{
 	CREATE SERVER rec FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'mine', config '{"base_url": "http://127.0.0.1:1"}');
 	CREATE SCHEMA rec;

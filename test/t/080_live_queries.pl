@@ -19,8 +19,7 @@ my $port = start_flights_api();
 connect_flights($node, $port);
 
 my $given = start_server('given_api.py');
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/given.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('given', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'given');
 $node->safe_psql('postgres', qq{
 	CREATE SERVER given FOREIGN DATA WRAPPER lyftron_rest
 		OPTIONS (connector 'given', config '{"base_url": "http://127.0.0.1:$given"}');

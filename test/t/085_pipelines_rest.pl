@@ -17,8 +17,7 @@ my $records = start_server('records_api.py');
 my $given = start_server('given_api.py');
 for my $name ('records', 'given', 'shops')
 {
-	my $manifest = PostgreSQL::Test::Utils::slurp_file("test/data/$name.yaml");
-	$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('$name', \$yaml\$$manifest\$yaml\$)");
+	add_connector($node, $name);
 }
 $node->safe_psql('postgres', qq{
 	CREATE SERVER records FOREIGN DATA WRAPPER lyftron_rest

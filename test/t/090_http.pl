@@ -17,9 +17,8 @@ my $url = "http://127.0.0.1:$port";
 my $elsewhere = "http://127.0.0.1:$other";
 my $json = JSON::PP->new->canonical->allow_nonref;
 
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/http.yaml');
+add_connector($node, 'http');
 $node->safe_psql('postgres', qq{
-	SELECT * FROM lyftron.add_connector('http', \$yaml\$$manifest\$yaml\$);
 	CREATE SERVER api FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'http', config '{"base_url": "$url", "path": "echo"}');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER api OPTIONS (secrets '{"token": "hunter2-secret"}');
 	CREATE SERVER patient FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'http', config '{"base_url": "$url", "path": "echo"}');

@@ -14,8 +14,7 @@ my $secret = 'given-secret-9753';
 my $node = new_node('main');
 my $port = start_server('given_api.py');
 my $nowhere = free_port();
-my $manifest = PostgreSQL::Test::Utils::slurp_file('test/data/untouched.yaml');
-$node->safe_psql('postgres', "SELECT * FROM lyftron.add_connector('untouched', \$yaml\$$manifest\$yaml\$)");
+add_connector($node, 'untouched');
 $node->safe_psql('postgres', qq{
 	CREATE SERVER given FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'untouched',
 		config '{"base_url": "http://127.0.0.1:$port", "nowhere": "http://127.0.0.1:$nowhere", "user": "u"}');
