@@ -16,6 +16,7 @@ int			lyf_max_response_size;
 int			lyf_max_retry_wait;
 int			lyf_checkpoint_interval;
 int			lyf_checkpoint_size;
+int			lyf_max_concurrency;
 bool		lyf_pushdown;
 char	   *lyf_test_now;
 
@@ -43,6 +44,8 @@ static const IntSetting int_settings[] = {
 	&lyf_checkpoint_interval, 10000, 1, INT_MAX, GUC_UNIT_MS},
 	{"lyftron.checkpoint_size", "A pipeline commits at the first page boundary after this much data.",
 	&lyf_checkpoint_size, 64 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
+	{"lyftron.max_concurrency", "Most requests of one read in flight at once, where the connector allows as many.",
+	&lyf_max_concurrency, 8, 1, 100, 0},
 };
 
 void

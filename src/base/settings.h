@@ -11,6 +11,7 @@ extern int	lyf_max_response_size;	/* kB of one decoded response body */
 extern int	lyf_max_retry_wait;		/* s that one wait before a retry may last */
 extern int	lyf_checkpoint_interval;	/* ms */
 extern int	lyf_checkpoint_size;	/* kB */
+extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
 extern bool lyf_pushdown;			/* may WHERE become part of requests? */
 extern char *lyf_test_now;			/* fixed time for tests, or NULL/"" */
 

@@ -140,6 +140,12 @@ extern LyfFailure *lyf_reader_restart(LyfReader *reader, const LyfReadOptions *o
  */
 extern LyfFailure *lyf_reader_next(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at);
 
+/*
+ * After a page: send the requests of what comes next, at most limit of them, for the source to work on
+ * while this page is worked on here.  To be called when it is likely that all of it will be wanted.
+ */
+extern void lyf_reader_ahead(LyfReader *reader, int limit);
+
 /* the context that the page's values live in, reset at the next page: Datums of its rows may go there too */
 extern MemoryContext lyf_reader_page_context(LyfReader *reader);
 

@@ -64,6 +64,9 @@ end_read(LyfReader *reader)
 	reader->fetch = NULL;
 	reader->routing = NULL;
 	reader->progress = NULL;
+	reader->slices_ahead = 0;
+	if (reader->session == &reader->own_session)
+		lyf_ahead_drop(reader->session);
 	MemoryContextReset(reader->slice_cxt);
 	MemoryContextReset(reader->partition_cxt);
 	MemoryContextReset(reader->read_cxt);
@@ -119,9 +122,9 @@ next_partition(LyfReader *reader)
 	}
 }
 
-/* Make slice the current one and prepare to fetch it, from a page's token or its start. */
+/* Prepare to fetch a slice, from a page's token or its start. */
 LyfFailure *
-lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
+lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *token, LyfFetch **fetch)
 {
 	LyfStream  *stream = reader->stream;
 	LyfInjection *of_router;
@@ -138,14 +141,22 @@ lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
 		memcpy(all, of_router, sizeof(LyfInjection) * router_count);
 	if (cursor_count > 0)
 		memcpy(all + router_count, of_cursor, sizeof(LyfInjection) * cursor_count);
+	*fetch = lyf_fetch_begin(stream->requester, stream->paginator, reader->session, slice,
+							 all, router_count + cursor_count, stream->slice_options_once, token);
+	return NULL;
+}
 
+/* Make slice the current one and prepare to fetch it, from a page's token or its start. */
+LyfFailure *
+lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
+{
+	LYF_TRY(lyf_read_make_fetch(reader, slice, token, &reader->fetch));
 	lyf_scope_init(&reader->scope, &reader->session->scope);
 	lyf_scope_set_slice(&reader->scope, slice->merged);
-	reader->fetch = lyf_fetch_begin(stream->requester, stream->paginator, reader->session, slice,
-									all, router_count + cursor_count, stream->slice_options_once, token);
 	reader->slice = slice;
 	reader->slice_closed = false;
 	reader->partition_has_slices = true;
+	reader->slices_ahead = Max(reader->slices_ahead - 1, 0);
 	return NULL;
 }
 
@@ -299,6 +310,7 @@ next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 			continue;
 		}
 		MemoryContextSwitchTo(lyf_fetch_page_context(reader->fetch));
+		reader->page_bytes = page->response->body_len;
 		LYF_TRY(read_page(reader, page));
 
 		/* A parent's page is handed out record by record: its slice is read when another page is asked for */
@@ -433,6 +445,7 @@ init_session(LyfReader *reader, const LyfAccount *account)
 	session->cxt = reader->cxt;
 	session->secrets = account->secrets;
 	session->secret_count = account->secret_count;
+	session->concurrency = lyf_read_concurrency(account->connector, session);
 	reader->session = session;
 }
 

@@ -101,6 +101,7 @@ read_all(ReadOutput *output, bool has_cursor)
 		LYF_CHECK(lyf_reader_next(output->reader, &records, &extracted_at));
 		if (records == NULL)
 			break;
+		lyf_reader_ahead(output->reader, INT_MAX);
 		caller = MemoryContextSwitchTo(lyf_reader_page_context(output->reader));
 		for (int i = 0; i < records->count; i++)
 			put_row(output, records->record[i], NULL);

@@ -38,6 +38,8 @@ struct LyfReader
 	LyfScope	scope;
 	LyfFetch   *fetch;
 	LyfRecords	records;
+	size_t		page_bytes;		/* of the last page's body */
+	int			slices_ahead;	/* after the current one, whose first request was sent already */
 
 	bool		is_parent;
 	int			next_record;	/* as a parent: of the current page */
@@ -53,8 +55,14 @@ extern LyfFailure *lyf_read_pull(LyfReader *reader);
 /* is it one of the partitions that were asked for? */
 extern bool lyf_read_wants(const LyfReader *reader, const LyfSlice *partition);
 
-/* make slice the current one and prepare to fetch it, from a page's token or its start */
+/* prepare to fetch a slice, from a page's token or its start; in CurrentMemoryContext */
+extern LyfFailure *lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *token, LyfFetch **fetch);
+
+/* make slice the current one and prepare to fetch it */
 extern LyfFailure *lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token);
+
+/* in read_ahead.c: how many requests of a read the connector and the settings allow in flight at once */
+extern int	lyf_read_concurrency(const LyfConnector *connector, const LyfSession *session);
 
 /*
  * in read_position.c: go to a position, whose partition is where it was by its

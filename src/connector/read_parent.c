@@ -86,6 +86,25 @@ parent_next(void *arg, LyfValue **record, const LyfSlice **slice)
 	return NULL;
 }
 
+static void
+parent_peek(void *arg, int place, LyfValue **record, const LyfSlice **slice)
+{
+	LyfReader  *reader = arg;
+	int64		i = (int64) reader->next_record + place;
+
+	*record = i < reader->records.count ? reader->records.record[i] : NULL;
+	*slice = reader->slice;
+}
+
+static void
+parent_ahead(void *arg)
+{
+	LyfReader  *reader = arg;
+
+	if (reader->fetch != NULL)
+		lyf_fetch_ahead(reader->fetch);
+}
+
 /* Of the slices whose last record was handed out and followed by another request. */
 static LyfValue *
 parent_state(void *arg)
@@ -107,6 +126,8 @@ lyf_parent_bind(LyfParent *parent)
 	parent->name = ((const LyfStream *) parent->stream)->name;
 	parent->begin = parent_begin;
 	parent->next = parent_next;
+	parent->peek = parent_peek;
+	parent->ahead = parent_ahead;
 	parent->state = parent_state;
 	parent->end = parent_end;
 }

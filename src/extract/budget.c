@@ -327,40 +327,48 @@ find_rate(const LyfBudget *budget, const Policy *policy, const Limit *limit, Lyf
 }
 
 static LyfFailure *
-wait_for(LyfRate *rate, int weight, LyfSession *session)
+used_up(int64 wait_ms)
+{
+	LyfFailure *failure = lyf_failure(ERRCODE_FDW_ERROR, "the API's call budget is used up for another %lld s",
+									  (long long) (wait_ms / 1000));
+
+	lyf_failure_hint(failure, "Try again later, or allow a longer wait with lyftron.max_retry_wait (now %d s).",
+					 lyf_max_retry_wait);
+	return lyf_failure_retryable(failure, (int) Min(wait_ms, PG_INT32_MAX));
+}
+
+/* take it, waiting until that is possible; where it must not be waited, *allowed says whether it was */
+static LyfFailure *
+take(LyfRate *rate, int weight, LyfSession *session, bool wait, bool *allowed)
 {
 	for (int i = 0; i < MAX_WAITS; i++)
 	{
 		int64		wait_ms = lyf_rate_acquire(rate, weight, GetCurrentTimestamp());
 
-		if (wait_ms <= 0)
+		*allowed = wait_ms <= 0;
+		if (*allowed || !wait)
 			return NULL;
 		if (wait_ms > INT64CONST(1000) * lyf_max_retry_wait)
-			return lyf_failure_retryable(
-										 lyf_failure_hint(
-														  lyf_failure(ERRCODE_FDW_ERROR, "the API's call budget is used up for another %lld s",
-																	  (long long) (wait_ms / 1000)),
-														  "Try again later, or allow a longer wait with lyftron.max_retry_wait (now %d s).",
-														  lyf_max_retry_wait),
-										 (int) Min(wait_ms, PG_INT32_MAX));
+			return used_up(wait_ms);
 		lyf_net_sleep(wait_ms, session->stats);
 	}
 	return lyf_failure_retryable(lyf_failure(ERRCODE_FDW_ERROR, "the API's call budget stays used up"), 0);
 }
 
-/* Wait until the budget allows this request; it is counted then. */
-LyfFailure *
-lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request)
+/* of several limits the first ones may be taken though a later one has no room: a call too many is counted then */
+static LyfFailure *
+acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool wait, bool *allowed)
 {
 	const Matcher *matcher;
 	const Policy *policy = find_policy(budget, request, &matcher);
 	int			weight = 1;
 
+	*allowed = true;
 	if (policy == NULL)
 		return NULL;
 	if (matcher != NULL && matcher->weight != NULL)
 		LYF_TRY(eval_count(matcher->weight, session, &weight));
-	for (int i = 0; i < policy->limit_count; i++)
+	for (int i = 0; i < policy->limit_count && *allowed; i++)
 	{
 		LyfRate    *rate;
 		int			calls;
@@ -370,9 +378,24 @@ lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest 
 			return lyf_failure(ERRCODE_FDW_ERROR, "a request weighs %d calls, the connector's api_budget allows %d",
 							   weight, calls);
 		LYF_TRY(find_rate(budget, policy, &policy->limits[i], session, &rate));
-		LYF_TRY(wait_for(rate, weight, session));
+		LYF_TRY(take(rate, weight, session, wait, allowed));
 	}
 	return NULL;
+}
+
+/* Wait until the budget allows this request; it is counted then. */
+LyfFailure *
+lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request)
+{
+	bool		allowed;
+
+	return acquire(budget, session, request, true, &allowed);
+}
+
+LyfFailure *
+lyf_budget_try(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool *allowed)
+{
+	return acquire(budget, session, request, false, allowed);
 }
 
 /* Take over what the response says about calls left and the end of the window. */

@@ -29,8 +29,8 @@ typedef struct LyfResponseCache
 	CacheEntry *buckets[CACHE_BUCKETS];
 } LyfResponseCache;
 
-static StringInfoData
-request_key(const LyfHttpRequest *request)
+StringInfoData
+lyf_request_key(const LyfHttpRequest *request)
 {
 	StringInfoData key;
 
@@ -70,23 +70,39 @@ copy_response(LyfHttpResponse *to, const LyfHttpResponse *from)
 	to->body[from->body_len] = '\0';
 }
 
-LyfHttpResponse *
-lyf_cache_get(LyfSession *session, const LyfHttpRequest *request)
+static CacheEntry *
+find_entry(const LyfSession *session, const LyfHttpRequest *request)
 {
 	StringInfoData key;
+	CacheEntry *entry;
 
 	if (session->cache == NULL)
 		return NULL;
-	key = request_key(request);
-	for (CacheEntry *entry = session->cache->buckets[bucket_of(&key)]; entry != NULL; entry = entry->next)
-		if (entry->key_len == key.len && memcmp(entry->key, key.data, key.len) == 0)
-		{
-			LyfHttpResponse *response = palloc(sizeof(LyfHttpResponse));
+	key = lyf_request_key(request);
+	entry = session->cache->buckets[bucket_of(&key)];
+	while (entry != NULL && (entry->key_len != key.len || memcmp(entry->key, key.data, key.len) != 0))
+		entry = entry->next;
+	pfree(key.data);
+	return entry;
+}
 
-			copy_response(response, &entry->response);
-			return response;
-		}
-	return NULL;
+bool
+lyf_cache_has(const LyfSession *session, const LyfHttpRequest *request)
+{
+	return find_entry(session, request) != NULL;
+}
+
+LyfHttpResponse *
+lyf_cache_get(LyfSession *session, const LyfHttpRequest *request)
+{
+	CacheEntry *entry = find_entry(session, request);
+	LyfHttpResponse *response;
+
+	if (entry == NULL)
+		return NULL;
+	response = palloc(sizeof(LyfHttpResponse));
+	copy_response(response, &entry->response);
+	return response;
 }
 
 /* about what it takes to keep it */
@@ -115,7 +131,7 @@ lyf_cache_put(LyfSession *session, const LyfHttpRequest *request, const LyfHttpR
 		session->cache = palloc0(sizeof(LyfResponseCache));
 	if (session->cache->bytes + response_size(response) < CACHE_MAX_BYTES)
 	{
-		key = request_key(request);
+		key = lyf_request_key(request);
 		bucket = bucket_of(&key);
 		entry = palloc(sizeof(CacheEntry));
 		entry->key = key.data;

@@ -29,6 +29,9 @@ typedef struct LyfSession
 	struct LyfAuthState *auth_states;
 	/* responses of parent streams, by request; see cache.c */
 	struct LyfResponseCache *cache;
+	/* requests on their way before they are asked for; see ahead.c */
+	int			concurrency;	/* how many may be in flight at once, at least 1; 0: nobody said */
+	struct LyfAhead *ahead;
 	/* a refreshed config value (OAuth's single-use tokens): store it durably, or NULL */
 	void		(*write_back) (void *arg, LyfValue *config);
 	void	   *write_back_arg;
@@ -188,6 +191,12 @@ extern LyfFetch *lyf_fetch_begin(LyfRequester *requester, LyfPaginator *paginato
 extern LyfFailure *lyf_fetch_next(LyfFetch *fetch, LyfPage **page);
 extern LyfFailure *lyf_fetch_observe(LyfFetch *fetch, LyfPage *page, const LyfPageFacts *facts);
 
+/*
+ * Send the request of the next page already, if it is known and only reads.  Only
+ * a wish: what goes wrong shows when the page is asked for.
+ */
+extern void lyf_fetch_ahead(LyfFetch *fetch);
+
 /* stop early (is_data_feed, a LIMIT): no next page */
 extern void lyf_fetch_stop(LyfFetch *fetch);
 
@@ -198,6 +207,11 @@ extern void lyf_fetch_end(LyfFetch *fetch);
 
 /* the names templates see for a page: response, headers, last_record, last_page_size; binds into scope */
 extern void lyf_page_bind(LyfScope *scope, LyfPage *page, const LyfPageFacts *facts);
+
+/* in ahead.c: requests on their way that nobody has asked for yet */
+
+extern int	lyf_ahead_count(const LyfSession *session);
+extern void lyf_ahead_drop(LyfSession *session);
 
 /* in slice.c: partition routers */
 
@@ -216,6 +230,10 @@ typedef struct LyfParent
 	LyfFailure *(*begin) (struct LyfParent *parent, LyfSession *session, const LyfValue *state, void **reader);
 	/* next record with its slice's partition; *record NULL at the end.  Valid until the next call. */
 	LyfFailure *(*next) (void *reader, LyfValue **record, const LyfSlice **slice);
+	/* the place-th record (from 0) after the one given last, *record NULL if it did not come yet: nobody is asked */
+	void		(*peek) (void *reader, int place, LyfValue **record, const LyfSlice **slice);
+	/* send the request of its next page already */
+	void		(*ahead) (void *reader);
 	LyfValue   *(*state) (void *reader);	/* after what was read so far */
 	void		(*end) (void *reader);
 } LyfParent;
@@ -244,6 +262,14 @@ extern LyfFailure *lyf_router_injections(const LyfRouter *router, LyfSession *se
 typedef struct LyfRouterScan LyfRouterScan;
 extern LyfRouterScan *lyf_router_begin(LyfRouter *router, LyfSession *session, const LyfValue *state);
 extern LyfFailure *lyf_router_next(LyfRouterScan *scan, LyfSlice **slice);	/* NULL at the end; in CurrentMemoryContext */
+
+/*
+ * The place-th partition (from 0) after the one given last, as far as that is known without asking
+ * anybody, NULL if not; in CurrentMemoryContext.  And: let a parent ask for its next page already.
+ */
+extern LyfSlice *lyf_router_peek(LyfRouterScan *scan, int place);
+extern void lyf_router_ahead(LyfRouterScan *scan);
+
 extern LyfValue *lyf_router_parent_state(LyfRouterScan *scan);	/* map by parent name, or NULL */
 extern void lyf_router_end(LyfRouterScan *scan);
 
@@ -283,6 +309,12 @@ extern void lyf_progress_restrict(LyfProgress *progress, const LyfValue *low, co
  */
 extern LyfFailure *lyf_progress_open(LyfProgress *progress, const LyfSlice *partition, bool *duplicate);
 extern LyfFailure *lyf_progress_next(LyfProgress *progress, const LyfSlice *partition, LyfSlice **slice);
+
+/*
+ * The place-th slice (from 0) that is to come, NULL if there is none: of the open partition, after the
+ * slice given last; or of one that was not opened yet.  Nothing changes.  In CurrentMemoryContext.
+ */
+extern LyfSlice *lyf_progress_peek(const LyfProgress *progress, const LyfSlice *partition, bool open, int place);
 
 /*
  * What a later read needs, besides the state, to go on from here (a small map in

@@ -67,6 +67,14 @@ extern LyfFailure *lyf_request_build(LyfRequester *requester, LyfSession *sessio
 extern LyfFailure *lyf_request_send(LyfRequester *requester, LyfSession *session,
 									const LyfRequestInput *input, LyfPage **page);
 
+/* in ahead.c */
+
+/* send a request that will be asked for later, if it only reads and the budget has room now */
+extern void lyf_ahead_send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input);
+
+/* the transfer of this very request if it is on its way, now in CurrentMemoryContext, or NULL */
+extern LyfTransfer *lyf_ahead_take(LyfSession *session, const LyfHttpRequest *request);
+
 /* in request_template.c: what the manifest puts into every request */
 
 extern LyfFailure *lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out);
@@ -74,6 +82,11 @@ extern LyfFailure *lyf_request_templates_eval(const LyfRequestTemplates *templat
 											  const LyfScope *scope, LyfRequestParts *parts);
 
 /* in cache.c */
+
+/* what makes two requests the same: method, URL, headers and body; palloc'd */
+extern StringInfoData lyf_request_key(const LyfHttpRequest *request);
+
+extern bool lyf_cache_has(const LyfSession *session, const LyfHttpRequest *request);
 
 /* the response that the session keeps for this request, copied into CurrentMemoryContext, or NULL */
 extern LyfHttpResponse *lyf_cache_get(LyfSession *session, const LyfHttpRequest *request);
@@ -146,6 +159,9 @@ extern char *lyf_response_error_text(LyfPage *page);
 /* in budget.c; budget may be NULL */
 
 extern LyfFailure *lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request);
+
+/* the same without waiting: *allowed is false where it would have to */
+extern LyfFailure *lyf_budget_try(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool *allowed);
 extern LyfFailure *lyf_budget_update(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request,
 									 const LyfHttpResponse *response);
 

@@ -201,6 +201,16 @@ lyf_progress_open(LyfProgress *progress, const LyfSlice *partition, bool *duplic
 	return failure;
 }
 
+static LyfValue *
+make_window(const LyfProgress *progress, LyfInstant start, LyfInstant end)
+{
+	LyfValue   *window = lyf_value_make(LYF_MAP);
+
+	lyf_value_set(window, progress->run.start_key, lyf_value_string(lyf_cursor_print(progress->cursor, start)));
+	lyf_value_set(window, progress->run.end_key, lyf_value_string(lyf_cursor_print(progress->cursor, end)));
+	return window;
+}
+
 LyfFailure *
 lyf_progress_next(LyfProgress *progress, const LyfSlice *partition, LyfSlice **slice)
 {
@@ -215,15 +225,56 @@ lyf_progress_next(LyfProgress *progress, const LyfSlice *partition, LyfSlice **s
 	{
 		if (!lyf_windows_next(&track->windows, &progress->run, track->plan, track->plan_count, &start, &end))
 			return NULL;
-		window = lyf_value_make(LYF_MAP);
-		lyf_value_set(window, progress->run.start_key, lyf_value_string(lyf_cursor_print(progress->cursor, start)));
-		lyf_value_set(window, progress->run.end_key, lyf_value_string(lyf_cursor_print(progress->cursor, end)));
+		window = make_window(progress, start, end);
 	}
 	else if (progress->whole_given)
 		return NULL;
 	progress->whole_given = true;
 	*slice = lyf_slice_make(partition->partition, window, partition->extra_fields);
 	return NULL;
+}
+
+/* What open_partition would lay out for it, in a progress of its own; false: nothing. */
+static bool
+plan_unopened(LyfProgress *progress, const LyfSlice *slice)
+{
+	StringInfoData key;
+	PartitionSlot *slot = NULL;
+	LyfPartition nobody = {0};
+	LyfValue   *cursor;
+
+	initStringInfo(&key);
+	lyf_value_print_sorted(&key, slice->partition);
+	if (!progress->partitioned)
+		return false;
+	slot = partition_lookup(progress->table, key.data);
+	if (slot != NULL && slot->partition->opened)
+		return false;
+	cursor = slot != NULL && slot->partition->cursor != NULL ? slot->partition->cursor : global_cursor(progress);
+	progress->current = &nobody;
+	progress->track_resumed = false;
+	return lyf_progress_plan(progress, cursor, slot == NULL && progress->has_global ? progress->lookback : 0) == NULL;
+}
+
+LyfSlice *
+lyf_progress_peek(const LyfProgress *progress, const LyfSlice *partition, bool open, int place)
+{
+	LyfProgress copy = *progress;
+	LyfWindows	windows;
+	LyfInstant	start;
+	LyfInstant	end;
+
+	if (progress->cursor == NULL)
+		return place == 0 && !open ? lyf_slice_make(partition->partition, NULL, partition->extra_fields) : NULL;
+	if (!open && !plan_unopened(&copy, partition))
+		return NULL;
+	windows = copy.track.windows;
+	do
+	{
+		if (!lyf_windows_next(&windows, &copy.run, copy.track.plan, copy.track.plan_count, &start, &end))
+			return NULL;
+	} while (place-- > 0);
+	return lyf_slice_make(partition->partition, make_window(progress, start, end), partition->extra_fields);
 }
 
 /* The oldest cursor value that is not known yet: with the lookback, but never below the start. */

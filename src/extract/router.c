@@ -104,6 +104,23 @@ lyf_router_next(LyfRouterScan *scan, LyfSlice **slice)
 	return scan->router->kind->next(scan, slice);
 }
 
+LyfSlice *
+lyf_router_peek(LyfRouterScan *scan, int place)
+{
+	const LyfRouterKind *kind = scan->router->kind;
+
+	return kind->peek != NULL ? kind->peek(scan, place) : NULL;
+}
+
+void
+lyf_router_ahead(LyfRouterScan *scan)
+{
+	const LyfRouterKind *kind = scan->router->kind;
+
+	if (kind->ahead != NULL)
+		kind->ahead(scan);
+}
+
 /* Of what was given out so far, all but the last partition's parent slice is in it. */
 LyfValue *
 lyf_router_parent_state(LyfRouterScan *scan)

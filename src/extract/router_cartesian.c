@@ -174,14 +174,31 @@ next_first(CartesianScan *scan)
 	return NULL;
 }
 
+/* The combination of the first router's current partition with the kept ones at these places. */
+static LyfSlice *
+combine(const CartesianScan *scan, int count, const int *places)
+{
+	LyfValue   *partition = lyf_value_make(LYF_MAP);
+	LyfValue   *extra = partition;
+
+	/* The first one wins: merge from the last on */
+	for (int i = count - 1; i >= 0; i--)
+	{
+		LyfSlice   *part = i == 0 ? scan->first_slice : scan->factor[i].slice[places[i]];
+
+		partition = lyf_value_merge(partition, part->partition);
+		extra = lyf_value_merge(extra, part->extra_fields);
+	}
+	return lyf_slice_make(lyf_value_copy(partition), NULL, lyf_value_copy(extra));
+}
+
 static LyfFailure *
 cartesian_next(LyfRouterScan *base, LyfSlice **slice)
 {
 	CartesianScan *scan = (CartesianScan *) base;
 	const CartesianRouter *router = (const CartesianRouter *) base->router;
 	bool		empty = false;
-	LyfValue   *partition;
-	LyfValue   *extra;
+	int		   *places;
 
 	*slice = NULL;
 	if (scan->first == NULL)
@@ -195,18 +212,43 @@ cartesian_next(LyfRouterScan *base, LyfSlice **slice)
 	if (scan->ended)
 		return NULL;
 
-	/* The first one wins: merge from the last on */
-	partition = lyf_value_make(LYF_MAP);
-	extra = partition;
-	for (int i = router->count - 1; i >= 0; i--)
-	{
-		LyfSlice   *part = i == 0 ? scan->first_slice : scan->factor[i].slice[scan->factor[i].current];
-
-		partition = lyf_value_merge(partition, part->partition);
-		extra = lyf_value_merge(extra, part->extra_fields);
-	}
-	*slice = lyf_slice_make(lyf_value_copy(partition), NULL, lyf_value_copy(extra));
+	places = palloc0(sizeof(int) * router->count);
+	for (int i = 1; i < router->count; i++)
+		places[i] = scan->factor[i].current;
+	*slice = combine(scan, router->count, places);
 	return NULL;
+}
+
+/* As far as the first router's current partition goes. */
+static LyfSlice *
+cartesian_peek(LyfRouterScan *base, int place)
+{
+	const CartesianScan *scan = (const CartesianScan *) base;
+	int			count = ((const CartesianRouter *) base->router)->count;
+	int64		carry = (int64) place + 1;
+	int		   *places;
+
+	if (scan->first_slice == NULL || scan->ended)
+		return NULL;
+	places = palloc0(sizeof(int) * count);
+	for (int i = count - 1; i > 0; i--)
+	{
+		if (scan->factor[i].count == 0)
+			return NULL;
+		carry += scan->factor[i].current;
+		places[i] = carry % scan->factor[i].count;
+		carry /= scan->factor[i].count;
+	}
+	return carry == 0 ? combine(scan, count, places) : NULL;
+}
+
+static void
+cartesian_ahead(LyfRouterScan *base)
+{
+	CartesianScan *scan = (CartesianScan *) base;
+
+	if (scan->first != NULL)
+		lyf_router_ahead(scan->first);
 }
 
 static LyfValue *
@@ -244,6 +286,8 @@ const LyfRouterKind lyf_router_cartesian = {
 	.inject = cartesian_inject,
 	.begin = cartesian_begin,
 	.next = cartesian_next,
+	.peek = cartesian_peek,
+	.ahead = cartesian_ahead,
 	.parent_state = cartesian_parent_state,
 	.end = cartesian_end,
 };

@@ -31,7 +31,7 @@ struct LyfRouterScan
 	/* the kind's own fields follow */
 };
 
-/* A kind of router: all members MUST be there. */
+/* A kind of router: all members MUST be there, but for two. */
 struct LyfRouterKind
 {
 	const char *type;
@@ -45,6 +45,10 @@ struct LyfRouterKind
 						   LyfInjectionList *list);
 	LyfRouterScan *(*begin) (LyfRouter *router, LyfSession *session, const LyfValue *state);
 	LyfFailure *(*next) (LyfRouterScan *scan, LyfSlice **slice);
+	/* the place-th partition after the one given last, NULL if that is not known yet.  MAY be absent */
+	LyfSlice   *(*peek) (LyfRouterScan *scan, int place);
+	/* let a parent ask for its next page.  MAY be absent */
+	void		(*ahead) (LyfRouterScan *scan);
 	LyfValue   *(*parent_state) (LyfRouterScan *scan);
 	void		(*end) (LyfRouterScan *scan);
 };

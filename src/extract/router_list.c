@@ -153,22 +153,39 @@ list_start(ListScan *scan)
 	return failure;
 }
 
+static LyfSlice *
+make_partition(const ListScan *scan, const LyfValue *value)
+{
+	LyfValue   *partition = lyf_value_make(LYF_MAP);
+
+	lyf_value_set(partition, scan->field, lyf_value_copy(value));
+	return lyf_slice_make(partition, NULL, NULL);
+}
+
 static LyfFailure *
 list_next(LyfRouterScan *base, LyfSlice **slice)
 {
 	ListScan   *scan = (ListScan *) base;
-	LyfValue   *partition;
 
 	*slice = NULL;
 	if (!scan->started)
 		LYF_TRY(list_start(scan));
 	if (scan->next == NULL)
 		return NULL;
-	partition = lyf_value_make(LYF_MAP);
-	lyf_value_set(partition, scan->field, lyf_value_copy(scan->next));
-	*slice = lyf_slice_make(partition, NULL, NULL);
+	*slice = make_partition(scan, scan->next);
 	scan->next = scan->next->next;
 	return NULL;
+}
+
+static LyfSlice *
+list_peek(LyfRouterScan *base, int place)
+{
+	const ListScan *scan = (const ListScan *) base;
+	const LyfValue *value = scan->next;
+
+	while (value != NULL && place-- > 0)
+		value = value->next;
+	return value != NULL ? make_partition(scan, value) : NULL;
 }
 
 static LyfValue *
@@ -199,6 +216,7 @@ const LyfRouterKind lyf_router_list = {
 	.inject = list_inject,
 	.begin = list_begin,
 	.next = list_next,
+	.peek = list_peek,
 	.parent_state = list_parent_state,
 	.end = list_end,
 };

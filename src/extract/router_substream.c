@@ -262,6 +262,25 @@ end_parent(SubstreamScan *scan)
 	scan->current++;
 }
 
+/* The partition of a parent's record; *slice is NULL where it has no key. */
+static LyfFailure *
+make_partition(const SubstreamScan *scan, const LyfValue *record, const LyfSlice *parent_slice, LyfSlice **slice)
+{
+	const LyfValue *key = follow(record, scan->parent_key);
+	LyfValue   *partition;
+	LyfValue   *extra;
+
+	*slice = NULL;
+	if (key == NULL)
+		return NULL;
+	partition = lyf_value_make(LYF_MAP);
+	lyf_value_set(partition, scan->partition_field, lyf_value_copy(key));
+	lyf_value_set(partition, "parent_slice", lyf_value_copy(parent_slice->partition));
+	LYF_TRY(extract_extra_fields(current_config(scan), &scan->base.session->scope, record, &extra));
+	*slice = lyf_slice_make(partition, NULL, extra);
+	return NULL;
+}
+
 static LyfFailure *
 substream_next(LyfRouterScan *base, LyfSlice **slice)
 {
@@ -269,33 +288,50 @@ substream_next(LyfRouterScan *base, LyfSlice **slice)
 	const SubstreamRouter *router = (const SubstreamRouter *) base->router;
 
 	*slice = NULL;
-	while (scan->current < router->count)
+	while (scan->current < router->count && *slice == NULL)
 	{
 		LyfValue   *record;
 		const LyfSlice *parent_slice;
-		const LyfValue *key;
-		LyfValue   *partition;
-		LyfValue   *extra;
 
 		if (scan->reader == NULL)
 			LYF_TRY(begin_parent(scan));
 		LYF_TRY(current_config(scan)->parent->next(scan->reader, &record, &parent_slice));
 		if (record == NULL)
-		{
 			end_parent(scan);
-			continue;
-		}
-		key = follow(record, scan->parent_key);
-		if (key == NULL)
-			continue;			/* no key, no partition */
-		partition = lyf_value_make(LYF_MAP);
-		lyf_value_set(partition, scan->partition_field, lyf_value_copy(key));
-		lyf_value_set(partition, "parent_slice", lyf_value_copy(parent_slice->partition));
-		LYF_TRY(extract_extra_fields(current_config(scan), &base->session->scope, record, &extra));
-		*slice = lyf_slice_make(partition, NULL, extra);
-		return NULL;
+		else
+			LYF_TRY(make_partition(scan, record, parent_slice, slice));
 	}
 	return NULL;
+}
+
+/* Of the parent's records that came already; those without a key do not count. */
+static LyfSlice *
+substream_peek(LyfRouterScan *base, int place)
+{
+	SubstreamScan *scan = (SubstreamScan *) base;
+
+	for (int i = 0; scan->reader != NULL; i++)
+	{
+		LyfValue   *record;
+		const LyfSlice *parent_slice;
+		LyfSlice   *slice;
+
+		current_config(scan)->parent->peek(scan->reader, i, &record, &parent_slice);
+		if (record == NULL || make_partition(scan, record, parent_slice, &slice) != NULL)
+			return NULL;
+		if (slice != NULL && place-- == 0)
+			return slice;
+	}
+	return NULL;
+}
+
+static void
+substream_ahead(LyfRouterScan *base)
+{
+	SubstreamScan *scan = (SubstreamScan *) base;
+
+	if (scan->reader != NULL)
+		current_config(scan)->parent->ahead(scan->reader);
 }
 
 /* States of the parents that the child depends on; those not begun yet keep what they had. */
@@ -351,6 +387,8 @@ const LyfRouterKind lyf_router_substream = {
 	.inject = substream_inject,
 	.begin = substream_begin,
 	.next = substream_next,
+	.peek = substream_peek,
+	.ahead = substream_ahead,
 	.parent_state = substream_parent_state,
 	.end = substream_end,
 };

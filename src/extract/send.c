@@ -19,7 +19,7 @@ exchange(LyfRequester *requester, LyfSession *session, const LyfRequestInput *in
 {
 	LyfHttpRequest *request = palloc(sizeof(LyfHttpRequest));
 	LyfHttpResponse *response = NULL;
-	LyfTransfer *transfer;
+	LyfTransfer *transfer = NULL;
 
 	*page = NULL;
 	*error = NULL;
@@ -28,8 +28,12 @@ exchange(LyfRequester *requester, LyfSession *session, const LyfRequestInput *in
 		response = lyf_cache_get(session, request);
 	if (response == NULL)
 	{
-		LYF_TRY(lyf_budget_acquire(requester->budget, session, request));
-		LYF_TRY(lyf_http_start(request, &transfer));
+		transfer = lyf_ahead_take(session, request);
+		if (transfer == NULL)
+		{
+			LYF_TRY(lyf_budget_acquire(requester->budget, session, request));
+			LYF_TRY(lyf_http_start(request, &transfer));
+		}
 		*error = lyf_http_wait(transfer, session->stats, &response);
 		if (*error != NULL)
 			return NULL;

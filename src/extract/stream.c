@@ -125,25 +125,54 @@ bind_request(LyfScope *scope, LyfFetch *fetch)
 	scope->extra = fetch->slice->extra_fields;
 }
 
+/* what the request of the next page is made from; own: room for two injections */
+static LyfFailure *
+make_input(LyfFetch *fetch, LyfScope *scope, LyfInjection *own, LyfRequestInput *input)
+{
+	char	   *url_override;
+
+	memset(input, 0, sizeof(*input));
+	bind_request(scope, fetch);
+	LYF_TRY(lyf_paging_injections(fetch->paginator, fetch->session, fetch->token, own, &input->page_count, &url_override));
+	input->scope = scope;
+	input->page = own;
+	input->url_override = url_override;
+	if (fetch->token == NULL || !fetch->slice_options_once)
+	{
+		input->slice = fetch->injections;
+		input->slice_count = fetch->injection_count;
+	}
+	return NULL;
+}
+
 static LyfFailure *
 read_page(LyfFetch *fetch, LyfPage **page)
 {
 	LyfScope	scope;
-	LyfRequestInput input = {0};
+	LyfRequestInput input;
 	LyfInjection own[2];
-	char	   *url_override;
 
-	bind_request(&scope, fetch);
-	LYF_TRY(lyf_paging_injections(fetch->paginator, fetch->session, fetch->token, own, &input.page_count, &url_override));
-	input.scope = &scope;
-	input.page = own;
-	input.url_override = url_override;
-	if (fetch->token == NULL || !fetch->slice_options_once)
-	{
-		input.slice = fetch->injections;
-		input.slice_count = fetch->injection_count;
-	}
+	LYF_TRY(make_input(fetch, &scope, own, &input));
 	return lyf_request_send(fetch->requester, fetch->session, &input, page);
+}
+
+void
+lyf_fetch_ahead(LyfFetch *fetch)
+{
+	LyfScope	scope;
+	LyfRequestInput input;
+	LyfInjection own[2];
+	MemoryContext work;
+	MemoryContext caller;
+
+	if (fetch->phase != FETCH_READY)
+		return;
+	work = AllocSetContextCreate(fetch->cxt, "lyftron next request", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(work);
+	if (make_input(fetch, &scope, own, &input) == NULL)
+		lyf_ahead_send(fetch->requester, fetch->session, &input);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(work);
 }
 
 /* the API wants paging to start again: once, unless it got further since */

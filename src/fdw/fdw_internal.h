@@ -96,7 +96,8 @@ enum LyfRestPrivate
 {
 	LYF_PRIVATE_ATTRS,			/* numbers of the columns that are wanted */
 	LYF_PRIVATE_PUSHED,			/* as lyf_push_save has them, in the order of fdw_exprs */
-	LYF_PRIVATE_REASONS			/* a string for each qual: why it is local, empty if it was pushed */
+	LYF_PRIVATE_REASONS,		/* a string for each qual: why it is local, empty if it was pushed */
+	LYF_PRIVATE_WANTED			/* an integer: rows after which the query is content, 0 where nobody knows */
 };
 
 extern void lyf_rest_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
@@ -125,6 +126,9 @@ typedef struct LyfRestScan
 	int64		checkpoint_start_us;
 	int64		checkpoint_start_bytes;
 	bool		page_read;		/* since the start: a checkpoint makes sense */
+	int64		pages;			/* of all starts */
+	int64		rows;			/* in the pages of this start */
+	int			rows_wanted;	/* a LIMIT of the query, or 0 */
 	LyfNetStats stats;
 	LyfNetStats reported;		/* what control has heard of */
 } LyfRestScan;

@@ -188,6 +188,15 @@ wanted_columns(const LyfRestTable *table, RelOptInfo *baserel, List *scan_clause
 	return attrs;
 }
 
+/* the LIMIT of a query that reads nothing but this table; 0: none, or not known yet */
+static int
+rows_wanted(const PlannerInfo *root)
+{
+	if (bms_membership(root->all_baserels) != BMS_SINGLETON || root->limit_tuples <= 0)
+		return 0;
+	return (int) Min(root->limit_tuples, PG_INT32_MAX);
+}
+
 ForeignScan *
 lyf_rest_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 			  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -219,5 +228,5 @@ lyf_rest_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 		reasons = lappend(reasons, makeString(pstrdup(reason ? reason : "")));
 	}
 	return make_foreignscan(tlist, quals, baserel->relid, values,
-							list_make3(attrs, pushed, reasons), NIL, NIL, outer_plan);
+							list_make4(attrs, pushed, reasons, makeInteger(rows_wanted(root))), NIL, NIL, outer_plan);
 }

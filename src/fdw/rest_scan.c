@@ -80,6 +80,7 @@ lyf_rest_begin(ForeignScanState *node, int eflags)
 	scan->table = lyf_rest_table_open(rel, lyf_rest_user(lyf_scan_check_as_user(plan, estate)));
 	scan->cast = lyf_rest_row_cast(scan->table, RelationGetDescr(rel),
 								   list_nth(plan->fdw_private, LYF_PRIVATE_ATTRS));
+	scan->rows_wanted = intVal(list_nth(plan->fdw_private, LYF_PRIVATE_WANTED));
 	MemoryContextSwitchTo(caller);
 	init_pushed(scan, node);
 	node->fdw_state = scan;
@@ -158,6 +159,7 @@ start_read(LyfRestScan *scan, ForeignScanState *node)
 		LYF_CHECK(lyf_reader_begin(scan->table->account, scan->table->stream, &options, &scan->reader));
 	MemoryContextSwitchTo(caller);
 	scan->page_read = false;
+	scan->rows = 0;
 	scan->checkpoint_start_us = lyf_monotonic_us();
 	scan->checkpoint_start_bytes = scan->stats.body_bytes;
 }
@@ -201,6 +203,23 @@ checkpoint_due(const LyfRestScan *scan)
 		lyf_monotonic_us() - scan->checkpoint_start_us >= control->checkpoint_ms * 1000;
 }
 
+/*
+ * Let the source work on what comes next.  A pipeline will want it, unless it
+ * stops here; a query may be content with what it has: the more it has read,
+ * the more is asked for ahead.
+ */
+static void
+read_ahead(LyfRestScan *scan)
+{
+	int			limit = (int) Min(scan->pages - 1, PG_INT32_MAX);
+
+	if (scan->control != NULL)
+		limit = checkpoint_due(scan) ? 0 : PG_INT32_MAX;
+	else if (scan->rows_wanted > 0 && scan->rows >= scan->rows_wanted)
+		limit = 0;
+	lyf_reader_ahead(scan->reader, limit);
+}
+
 /* fetch the next page; false: there is none, or the scan stops here for a checkpoint */
 static bool
 next_page(LyfRestScan *scan)
@@ -220,6 +239,7 @@ next_page(LyfRestScan *scan)
 	MemoryContextSwitchTo(caller);
 	scan->next = 0;
 	scan->page_read = true;
+	scan->pages++;
 	if (scan->control != NULL && scan->control->full_refresh && lyf_reader_restarted(scan->reader))
 	{
 		/* what earlier pieces loaded would come again */
@@ -227,6 +247,10 @@ next_page(LyfRestScan *scan)
 		scan->records = NULL;
 		return false;
 	}
+	if (scan->records != NULL)
+		scan->rows += scan->records->count;
+	if (scan->records != NULL && (scan->control != NULL || scan->records->count == 0))
+		read_ahead(scan);
 	if (scan->control != NULL)
 	{
 		add_stats(&scan->control->stats, &scan->stats, &scan->reported);
@@ -269,6 +293,9 @@ next_row(LyfRestScan *scan, TupleTableSlot *slot)
 			if (!next_page(scan))
 				return false;
 		}
+		/* A query that went through half of a page is likely to want the next one */
+		if (scan->control == NULL && scan->next == scan->records->count / 2)
+			read_ahead(scan);
 		record = scan->records->record[scan->next++];
 		caller = MemoryContextSwitchTo(lyf_reader_page_context(scan->reader));
 		failure = lyf_row_cast(scan->cast, record, slot->tts_values, slot->tts_isnull);
