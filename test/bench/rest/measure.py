@@ -17,6 +17,7 @@ from watch import Psql, Watch
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 COLUMNS = "id key name status amount score active created_at due_on owner_mail city tags".split()
+FLIGHTS = 336776
 META = "_lyftron_id uuid, _lyftron_extracted_at timestamptz, _lyftron_loaded_at timestamptz, _lyftron_run bigint"
 
 
@@ -117,6 +118,36 @@ def incremental(bench, profile):
     return pipeline(bench, "incremental", profile)
 
 
+def start_flights(bench):
+    script = os.path.join(HERE, "../../server/flights_api.py")
+    service = subprocess.Popen([sys.executable, script, "--data", bench.args.flights, "--port", str(bench.args.flights_port)],
+                               stdout=subprocess.PIPE, encoding="utf-8")
+    if "ready" not in service.stdout.readline():
+        sys.exit("the flights API does not start")
+    return service
+
+
+def flights(bench, profile):
+    """The demo's load of a year of flights: 19 columns, by month; served by the demo's own service in Python."""
+    bench.sql("""DROP TABLE IF EXISTS loaded.flights;
+        SELECT lyftron.drop_pipeline('flights', if_exists => true);
+        DROP SERVER IF EXISTS nyc CASCADE;
+        CREATE SERVER nyc FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'nycflights',
+            config '{"base_url": "http://127.0.0.1:%d"}');
+        CREATE USER MAPPING FOR CURRENT_USER SERVER nyc OPTIONS (secrets '{"token": "demo-token-4711"}');
+        IMPORT FOREIGN SCHEMA "default" LIMIT TO (flights) FROM SERVER nyc INTO source;
+        SELECT lyftron.create_pipeline('flights', source => 'source.flights', destination => 'loaded.flights',
+            mode => 'incremental');""" % bench.args.flights_port)
+    service = start_flights(bench)
+    bench.watch.other_service = service.pid
+    sample = bench.in_backend("CALL lyftron.run('flights')", profile)
+    bench.watch.other_service = None
+    service.terminate()
+    service.wait()
+    sample.rows = int(bench.sql("SELECT count(*) FROM loaded.flights"))
+    return sample
+
+
 # Peers, with fewer records
 
 def jq(bench, profile):
@@ -177,6 +208,7 @@ CONTENDERS = [
     Contender(insert, "INSERT SELECT", "lyftron"),
     Contender(full_refresh, "pipeline, full_refresh", "lyftron"),
     Contender(incremental, "pipeline, incremental, first load", "lyftron"),
+    Contender(flights, "the demo's flights, incremental, Python serves", "flights", False),
     Contender(jq, "curl, jq and psql COPY", "peer"),
     Contender(dlt_default, "dlt, as it comes", "peer", False),
     Contender(dlt_tuned, "dlt, tuned", "peer", False),
@@ -189,13 +221,13 @@ def wanted(names, peers):
     unknown = set(chosen or ()) - {c.name for c in CONTENDERS}
     if unknown:
         sys.exit("no contender is called %s; there are: %s" % (", ".join(sorted(unknown)), ", ".join(c.name for c in CONTENDERS)))
-    return [c for c in CONTENDERS if (c.name in chosen if chosen else peers or c.kind != "peer")]
+    return [c for c in CONTENDERS if (c.name in chosen if chosen else c.kind in ("limit", "lyftron") or peers and c.kind == "peer")]
 
 
 def run_one(bench, contender, profile=None):
     """One measurement, and the check that what was loaded is what COPY loads; a peer may change values, which is told."""
     few = contender.kind == "peer"
-    records = bench.args.few if few else bench.args.records
+    records = bench.args.few if few else FLIGHTS if contender.kind == "flights" else bench.args.records
     sample = contender.run(bench, profile)
     sample.records = records
     if contender.loads:
@@ -212,9 +244,9 @@ def run_one(bench, contender, profile=None):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("data", "scratch", "all", "few-url", "engines", "dlt", "cdk", "only", "profile"):
+    for name in ("data", "scratch", "all", "few-url", "engines", "dlt", "cdk", "flights", "only", "profile"):
         parser.add_argument("--" + name, default="")
-    for name in ("records", "few", "rounds", "postmaster", "nginx"):
+    for name in ("records", "few", "rounds", "postmaster", "nginx", "flights-port"):
         parser.add_argument("--" + name, type=int, required=True)
     parser.add_argument("--peers", action="store_true")
     args = parser.parse_args()

@@ -7,7 +7,8 @@
 #
 #     --few=N            so many records for the peers, which take long (50,000); all: as many as the others
 #     --no-peers         without them
-#     --only=A,B         only these contenders (their names are printed with each round)
+#     --only=A,B         only these contenders (their names are printed with each round; "flights", the demo's
+#                        load from its service in Python, runs only when it is named)
 #     --profile=A,B      these under perf instead: what their backends do
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib.sh"
 . "$REPO/test/bench/common.sh"
@@ -69,6 +70,7 @@ if [ -n "$PEERS" ]; then
 fi
 build_and_install
 build_engines
+fetch_flights
 start_nginx
 start_cluster
 printf '%s\n' 'shared_buffers = 256MB' 'max_wal_size = 20GB' 'checkpoint_timeout = 1h' |
@@ -83,7 +85,8 @@ as_root chmod 777 "$SCRATCH"
 python3 "$REPO/test/bench/rest/measure.py" --data "$DATA" --scratch "$SCRATCH" --records "$RECORDS" --few "$FEW" \
 	--rounds "$ROUNDS" --all "http://127.0.0.1:$PORT/all" --few-url "http://127.0.0.1:$PORT/few" --engines "$ENGINES" \
 	--dlt "$CACHE/dlt-1.31.0/bin/python" --cdk "$CACHE/oracle-7.39.1/bin/python" \
-	--postmaster "$(head -1 "$SCRATCH/data/postmaster.pid")" --nginx "$NGINX" $PEERS \
+	--postmaster "$(head -1 "$SCRATCH/data/postmaster.pid")" --nginx "$NGINX" \
+	--flights "$FLIGHTS" --flights-port "$(free_port)" $PEERS \
 	${ONLY:+--only "$ONLY"} ${PROFILE:+--profile "$PROFILE"}
 for profile in "$SCRATCH"/*.perf; do
 	[ -n "$PROFILE" ] || break

@@ -22,10 +22,19 @@ def cpu(pid):
     return int((read("/proc/%d/schedstat" % pid).split() or [0])[0]) / 1e9
 
 
+def ticks(pid, field):
+    fields = read("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    return (int(fields[field]) + int(fields[field + 1])) * TICK
+
+
 def reaped_cpu(pid):
     """Seconds of the children that it has waited for."""
-    fields = read("/proc/%d/stat" % pid).rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) * TICK
+    return ticks(pid, 13)
+
+
+def threads_cpu(pid):
+    """Seconds of a process with all of its threads."""
+    return ticks(pid, 11)
 
 
 def children(pid):
@@ -104,11 +113,14 @@ class Watch:
     def __init__(self, postmaster, nginx):
         self.postmaster = postmaster
         self.nginx = nginx
+        self.other_service = None   # pid of what serves instead of nginx
 
     def server_cpu(self):
         return reaped_cpu(self.postmaster) + sum(cpu(p) for p in children(self.postmaster))
 
     def nginx_cpu(self):
+        if self.other_service:
+            return threads_cpu(self.other_service)
         return sum(cpu(p) for p in children(self.nginx))
 
     def backend_memory(self):
