@@ -21,7 +21,7 @@ for argument in "$@"; do
 		--only=*) ONLY=${argument#*=} ;;
 		--profile=*) PROFILE=${argument#*=} ;;
 		[0-9]*) numbers+=("$argument") ;;
-		*) sed -n 's/^# \{0,1\}//p' "$0" | sed 1d >&2; exit 2 ;;
+		*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
 ROUNDS=${numbers[0]:-3}
