@@ -214,7 +214,39 @@ lyf_value_text(const LyfValue *value)
 	return lyf_value_is(value, LYF_STRING) ? value->u.text : NULL;
 }
 
-/* the digits of a number need not be followed by what is none: strtod gets a copy */
+/* powers of ten that a double holds exactly */
+static const double powers[] = {
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18
+};
+
+/* integers up to this are doubles too */
+#define MAX_EXACT	(INT64CONST(1) << 53)
+
+/*
+ * Where digits and power of ten are both exact, one division rounds as strtod does
+ * (Clinger 1990).  Else strtod gets a copy: the digits need not be followed by what is none.
+ */
+static double
+number_double(const char *text, size_t len)
+{
+	char		digits[64];
+	char	   *copy = digits;
+	double		result;
+	int64		integer;
+	int			scale;
+
+	if (lyf_plain_decimal(text, len, &integer, &scale) && integer != 0 && integer < MAX_EXACT && integer > -MAX_EXACT)
+		return (double) integer / powers[scale];
+	if (len >= sizeof(digits))
+		copy = palloc(len + 1);
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	result = strtod(copy, NULL);
+	if (copy != digits)
+		pfree(copy);
+	return result;
+}
+
 double
 lyf_value_double(const LyfValue *value)
 {
@@ -225,21 +257,7 @@ lyf_value_double(const LyfValue *value)
 		case LYF_INT:
 			return (double) value->u.integer;
 		case LYF_NUMBER:
-			if ((value->flags & LYF_FLAG_TEXT) == 0)
-				return value->u.number;
-			else
-			{
-				char		digits[64];
-				char	   *copy = value->len < sizeof(digits) ? digits : palloc(value->len + 1);
-				double		result;
-
-				memcpy(copy, value->u.text, value->len);
-				copy[value->len] = '\0';
-				result = strtod(copy, NULL);
-				if (copy != digits)
-					pfree(copy);
-				return result;
-			}
+			return (value->flags & LYF_FLAG_TEXT) == 0 ? value->u.number : number_double(value->u.text, value->len);
 		default:
 			return 0.0;
 	}

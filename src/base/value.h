@@ -115,4 +115,36 @@ extern char *lyf_value_to_text(const LyfValue *value);	/* lyf_value_print into a
 extern Jsonb *lyf_value_to_jsonb(const LyfValue *value);	/* raises on \u0000 as jsonb_in does */
 extern LyfValue *lyf_value_from_jsonb(const Jsonb *jsonb);
 
+/*
+ * The text of a number like -12.50, of 18 digits at most and without an exponent: the
+ * integer of its digits and how many of them stand behind the point.  False: it is another.
+ */
+static inline bool
+lyf_plain_decimal(const char *text, size_t len, int64 *digits, int *scale)
+{
+	const char *p = text;
+	const char *end = text + len;
+	const char *point = NULL;
+	int64		integer = 0;
+
+	if (len == 0 || len > 18)
+		return false;
+	if (*p == '-')
+		p++;
+	for (; p < end; p++)
+	{
+		unsigned char digit = (unsigned char) (*p - '0');
+
+		if (digit <= 9)
+			integer = integer * 10 + digit;
+		else if (*p == '.' && point == NULL)
+			point = p;
+		else
+			return false;
+	}
+	*digits = *text == '-' ? -integer : integer;
+	*scale = point != NULL ? (int) (end - point) - 1 : 0;
+	return true;
+}
+
 #endif							/* LYF_VALUE_H */

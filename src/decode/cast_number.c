@@ -336,6 +336,8 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 	const char *digits;
 	Decimal		decimal;
 	NumericInput input;
+	int64		integer;
+	int			scale;
 
 	if (value->kind == LYF_INT && cast->typmod < (int32) VARHDRSZ)
 	{
@@ -345,6 +347,11 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 	digits = get_digits(value, buf, &len);
 	if (digits == NULL)
 		return lyf_cast_wrong(cast, value);
+	if (cast->typmod < (int32) VARHDRSZ && lyf_plain_decimal(digits, len, &integer, &scale))
+	{
+		*datum = NumericGetDatum(int64_div_fast_to_numeric(integer, scale));
+		return NULL;
+	}
 	read_decimal(digits, len, &decimal);
 	if (decimal.point > MAX_DIGITS_BEFORE || decimal.after > MAX_DIGITS_AFTER)
 		return lyf_cast_range(cast, value);

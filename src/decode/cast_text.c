@@ -270,39 +270,43 @@ lyf_cast_jsonb(LyfCast *cast, const LyfValue *value, Datum *datum)
 	return NULL;
 }
 
-static int
-hex_digit(unsigned char c)
+/* one more than what a byte is as a hexadecimal digit, 0: it is none */
+static const int8 hex_digits[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['A'] = 11, 12, 13, 14, 15, 16,
+	['a'] = 11, 12, 13, 14, 15, 16,
+};
+
+/* 16 bytes from pairs of digits; gaps: are there hyphens between groups of them? */
+static inline bool
+read_pairs(const char *text, bool gaps, unsigned char *out)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	const unsigned char *p = (const unsigned char *) text;
+	int			wrong = 0;		/* negative as soon as one digit is */
+
+	for (int i = 0; i < UUID_LEN; i++, p += 2)
+	{
+		int			high;
+		int			low;
+
+		if (gaps && (i == 4 || i == 6 || i == 8 || i == 10) && *p++ != '-')
+			return false;
+		high = hex_digits[p[0]] - 1;
+		low = hex_digits[p[1]] - 1;
+		wrong |= high | low;
+		out[i] = (unsigned char) ((unsigned int) high << 4 | (unsigned int) low);
+	}
+	return wrong >= 0;
 }
 
 bool
 lyf_read_uuid(const char *text, size_t len, unsigned char *out)
 {
-	int			digits = 0;
+	unsigned char bytes[UUID_LEN];
 
-	if (len != 36 && len != 32)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		int			digit = hex_digit(text[i]);
-
-		if (len == 36 && (i == 8 || i == 13 || i == 18 || i == 23))
-		{
-			if (text[i] != '-')
-				return false;
-			continue;
-		}
-		if (digit < 0)
-			return false;
-		if (out != NULL)
-			out[digits / 2] = digits % 2 == 0 ? digit << 4 : out[digits / 2] | digit;
-		digits++;
-	}
-	return true;
+	if (out == NULL)
+		out = bytes;
+	return (len == 36 && read_pairs(text, true, out)) || (len == 32 && read_pairs(text, false, out));
 }
 
 LyfFailure *

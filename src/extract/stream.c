@@ -18,6 +18,9 @@
 
 #include "extract/extract_internal.h"
 
+/* more memory than that is not kept for the next page */
+#define MAX_KEPT_BYTES	(16 * 1024 * 1024)
+
 typedef enum FetchPhase
 {
 	FETCH_READY,				/* the next page can be asked for; then FETCH_READ or FETCH_DONE */
@@ -36,6 +39,7 @@ struct LyfFetch
 	bool		slice_options_once;
 	MemoryContext cxt;
 	MemoryContext page_cxt;
+	Size		page_kept;		/* bytes of page_cxt that a reset keeps */
 	MemoryContext token_cxt;
 	FetchPhase	phase;
 	LyfValue   *token;			/* of the page that is out or comes next; in token_cxt, NULL: the first */
@@ -188,6 +192,27 @@ reset_paging(LyfFetch *fetch)
 	return NULL;
 }
 
+/*
+ * Take the last page's memory back, for the next one.  Pages of a stream need about the
+ * same, so what the last one needed is kept: to give it back and get it again
+ * costs as much as to parse the page.
+ */
+static void
+reset_page(LyfFetch *fetch)
+{
+	Size		used = MemoryContextMemAllocated(fetch->page_cxt, false);
+
+	if (used <= fetch->page_kept || used > MAX_KEPT_BYTES)
+	{
+		MemoryContextReset(fetch->page_cxt);
+		return;
+	}
+	MemoryContextDelete(fetch->page_cxt);
+	fetch->page_kept = TYPEALIGN(1024, used + used / 8);
+	fetch->page_cxt = AllocSetContextCreate(fetch->cxt, "lyftron page", fetch->page_kept,
+											ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
+}
+
 LyfFailure *
 lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 {
@@ -199,7 +224,7 @@ lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 	while (fetch->phase == FETCH_READY && *page == NULL && failure == NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(fetch->page_cxt);
+		reset_page(fetch);
 		MemoryContextSwitchTo(fetch->page_cxt);
 		failure = read_page(fetch, page);
 		if (failure == NULL && (*page)->reset)

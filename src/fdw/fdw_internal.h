@@ -114,6 +114,7 @@ typedef struct LyfRestScan
 	LyfRestTable *table;
 	MemoryContext cxt;			/* the scan's */
 	MemoryContext read_cxt;		/* its child: what was pushed, for one start */
+	MemoryContext row_cxt;		/* its child: what the current row needs beside its record */
 	LyfRowCast *cast;
 	List	   *pushed;			/* of LyfPush *, those that hold now */
 	List	   *push_values;	/* of ExprState *, one for each of them */

@@ -3,7 +3,8 @@
  *		Running a scan of a REST stream: page by page, a page only when a row of
  *		it is asked for.
  *
- * A row is made in the memory of its page, which the next page takes back.  A
+ * A row is made of the memory of its page, which the next page takes back, and of
+ * its own, which the next row takes back.  A
  * pipeline may steer the scan of its source (LyfScanControl): the scan then
  * goes on from a state and stops at page boundaries for checkpoints.
  */
@@ -76,6 +77,7 @@ lyf_rest_begin(ForeignScanState *node, int eflags)
 
 	scan->cxt = AllocSetContextCreate(estate->es_query_cxt, "lyftron scan", ALLOCSET_DEFAULT_SIZES);
 	scan->read_cxt = AllocSetContextCreate(scan->cxt, "lyftron read", ALLOCSET_DEFAULT_SIZES);
+	scan->row_cxt = AllocSetContextCreate(scan->cxt, "lyftron row", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(scan->cxt);
 	scan->table = lyf_rest_table_open(rel, lyf_rest_user(lyf_scan_check_as_user(plan, estate)));
 	scan->cast = lyf_rest_row_cast(scan->table, RelationGetDescr(rel),
@@ -297,7 +299,8 @@ next_row(LyfRestScan *scan, TupleTableSlot *slot)
 		if (scan->control == NULL && scan->next == scan->records->count / 2)
 			read_ahead(scan);
 		record = scan->records->record[scan->next++];
-		caller = MemoryContextSwitchTo(lyf_reader_page_context(scan->reader));
+		MemoryContextReset(scan->row_cxt);
+		caller = MemoryContextSwitchTo(scan->row_cxt);
 		failure = lyf_row_cast(scan->cast, record, slot->tts_values, slot->tts_isnull);
 		if (failure != NULL)
 			reject_record(scan, record, failure);

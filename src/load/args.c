@@ -94,12 +94,31 @@ lyf_catalog_value(HeapTuple tuple, TupleDesc desc, const char *name)
 }
 
 uint64
-lyf_load_execute(const char *fmt,...)
+lyf_load_execute_with(const char *sql, Oid type, Datum value)
 {
-	StringInfoData sql;
 	uint64		processed;
 	int			level;
 	int			result;
+
+	/* compiling such statements costs more memory than their data, and saves no time */
+	level = NewGUCNestLevel();
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	result = SPI_execute_with_args(sql, OidIsValid(type) ? 1 : 0, &type, &value, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "statement failed with %s: %s", SPI_result_code_string(result), sql);
+	processed = SPI_processed;
+	PopActiveSnapshot();
+	SPI_finish();
+	AtEOXact_GUC(false, level);
+	return processed;
+}
+
+uint64
+lyf_load_execute(const char *fmt,...)
+{
+	StringInfoData sql;
 
 	initStringInfo(&sql);
 	for (;;)
@@ -114,19 +133,5 @@ lyf_load_execute(const char *fmt,...)
 			break;
 		enlargeStringInfo(&sql, needed);
 	}
-
-	/* compiling such statements costs more memory than their data, and saves no time */
-	level = NewGUCNestLevel();
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	result = SPI_execute(sql.data, false, 0);
-	if (result < 0)
-		elog(ERROR, "statement failed with %s: %s", SPI_result_code_string(result), sql.data);
-	processed = SPI_processed;
-	PopActiveSnapshot();
-	SPI_finish();
-	AtEOXact_GUC(false, level);
-	pfree(sql.data);
-	return processed;
+	return lyf_load_execute_with(sql.data, InvalidOid, (Datum) 0);
 }

@@ -37,6 +37,7 @@ extern LyfValue *lyf_catalog_value(HeapTuple tuple, TupleDesc desc, const char *
 
 /* run a statement as the current user, by SPI; raises.  Returns the number of rows processed. */
 extern uint64 lyf_load_execute(const char *fmt,...) pg_attribute_printf(1, 2);
+extern uint64 lyf_load_execute_with(const char *sql, Oid type, Datum value);	/* as $1 */
 
 /* in shape.c: what the JSON of a column looks like: objects into columns, arrays into tables */
 
@@ -115,6 +116,13 @@ extern void lyf_rejects_add(LyfRejects *rejects, const LyfFailure *failure, cons
 extern void lyf_rejects_flush(LyfRejects *rejects); /* write what is collected */
 extern int64 lyf_rejects_count(const LyfRejects *rejects);
 
+/* in doubles.c: what came twice while a table is filled from nothing */
+
+typedef struct LyfDoubles LyfDoubles;
+
+/* one a table that a run fills, over all of its pieces; in CurrentMemoryContext */
+extern LyfDoubles *lyf_doubles_begin(void);
+
 /* in receiver.c: a piece */
 
 /* what is loaded, where and how; the caller's, as long as the load lives */
@@ -132,6 +140,7 @@ typedef struct LyfLoadSpec
 	LyfRejects *rejects;
 	const LyfScanControl *control;	/* of the scan, or NULL */
 	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination (OID) to what swap.c keeps, or NULL */
+	LyfDoubles *doubles;		/* has seen all that this run loaded into a table it began with empty, or NULL */
 } LyfLoadSpec;
 
 typedef struct LyfLoad LyfLoad;

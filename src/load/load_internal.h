@@ -41,7 +41,8 @@ typedef struct LyfTable
 	Oid			heap;			/* the hidden heap of a full refresh, or InvalidOid */
 	LyfValue   *kept;			/* what a next piece must know of it */
 	Oid			stage;			/* the staging table of a merge, or InvalidOid */
-	Relation	sink;			/* what is written: heap or stage */
+	bool		direct;			/* incremental: rows go into it past indexes and triggers, there are none */
+	Relation	sink;			/* what is written: heap, stage or the destination itself */
 	struct LyfWriter *writer;
 } LyfTable;
 
@@ -138,8 +139,15 @@ extern void lyf_merge_open(LyfTable *table, Oid into);
 extern int64 lyf_merge(LyfLoad *load, bool into_heap, bool update);
 extern void lyf_merge_index(Oid relid, const char *column, bool unique);
 
-/* in swap.c: of rows with the same _lyftron_id keep the one written last; how many went */
-extern int64 lyf_remove_doubles(Oid relid);
+/* in doubles.c: has it seen all rows of the table?  So it has if the table was made just now, or if it covered it before */
+extern bool lyf_doubles_cover(LyfDoubles *doubles, Oid relid, bool made);
+
+/* an id is about to be noted: have its place in the cache by then */
+extern void lyf_doubles_expect(const LyfDoubles *doubles, const pg_uuid_t *id);
+
+/* an id is written; then, at the end of a piece: of rows with the same id only the one written last stays */
+extern void lyf_doubles_note(LyfDoubles *doubles, const pg_uuid_t *id);
+extern int64 lyf_doubles_remove(LyfDoubles *doubles, Oid relid);	/* how many went; doubles NULL: nobody looked */
 
 /* in destination.c */
 extern void lyf_destination_open(LyfLoad *load, LyfTable *table);

@@ -15,9 +15,11 @@
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "base/compat.h"
 #include "load/load_internal.h"
 
 static bool
@@ -79,32 +81,39 @@ lyf_merge_open(LyfTable *table, Oid into)
 	table->sink = table_open(table->stage, RowExclusiveLock);
 }
 
+/* Has nobody hung anything on the table that rows must not go past? */
+static bool
+is_plain(Relation rel)
+{
+	return lyf_owns_relation(RelationGetRelid(rel), GetUserId()) && RelationGetIndexList(rel) == NIL &&
+		rel->trigdesc == NULL && !rel->rd_rel->relhasrules && !rel->rd_rel->relrowsecurity && !rel->rd_rel->relispartition;
+}
+
 /*
- * A table that this very transaction has made is nobody else's yet: it is written
- * without a detour.  Not where the run may have more pieces, which had to make one.
+ * A table that this very run has made, and of which it knows all that it wrote, is
+ * written without a detour, and gets its index when all is there.
  */
 static bool
 is_fresh(const LyfLoad *load)
 {
-	const LyfScanControl *control = load->spec->control;
+	const LyfTable *table = linitial(load->tables);
 
-	return list_length(load->tables) == 1 && ((LyfTable *) linitial(load->tables))->created &&
-		(control == NULL || !control->checkpoints);
+	return list_length(load->tables) == 1 && table->direct;
 }
 
+/* Doubles go at the end of each piece: others may see what it commits. */
 static int64
-finish_fresh(LyfLoad *load)
+end_fresh(LyfLoad *load)
 {
 	LyfTable   *table = linitial(load->tables);
-	int64		doubles = lyf_remove_doubles(table->dest);
 
-	lyf_merge_index(table->dest, "_lyftron_id", true);
-	return load->written - doubles;
+	return load->written - lyf_doubles_remove(load->spec->doubles, table->dest);
 }
 
 static void
 open_stage(LyfLoad *load, LyfTable *table)
 {
+	table->direct = lyf_doubles_cover(load->spec->doubles, table->dest, table->created) && is_plain(table->rel);
 	if (is_fresh(load))
 	{
 		table->sink = table_open(table->dest, RowExclusiveLock);
@@ -237,18 +246,20 @@ lyf_merge(LyfLoad *load, bool into_heap, bool update)
 static int64
 merge_update(LyfLoad *load)
 {
-	return is_fresh(load) ? finish_fresh(load) : lyf_merge(load, false, true);
+	return is_fresh(load) ? end_fresh(load) : lyf_merge(load, false, true);
 }
 
 static int64
 merge_append(LyfLoad *load)
 {
-	return is_fresh(load) ? finish_fresh(load) : lyf_merge(load, false, false);
+	return is_fresh(load) ? end_fresh(load) : lyf_merge(load, false, false);
 }
 
 static int64
-finish_nothing(LyfLoad *load)
+finish_merge(LyfLoad *load)
 {
+	if (is_fresh(load))
+		lyf_merge_index(((LyfTable *) linitial(load->tables))->dest, "_lyftron_id", true);
 	return 0;
 }
 
@@ -258,7 +269,7 @@ const LyfMode lyf_mode_incremental = {
 	.check = check_stage,
 	.open = open_stage,
 	.checkpoint = merge_update,
-	.finish = finish_nothing,
+	.finish = finish_merge,
 };
 
 const LyfMode lyf_mode_incremental_append = {
@@ -267,5 +278,5 @@ const LyfMode lyf_mode_incremental_append = {
 	.check = check_stage,
 	.open = open_stage,
 	.checkpoint = merge_append,
-	.finish = finish_nothing,
+	.finish = finish_merge,
 };

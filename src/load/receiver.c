@@ -158,6 +158,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	load->source = slot;
 	load->extracted_at = control != NULL && control->scanned ? control->extracted_at : load->now;
 	failure = lyf_record_id(load->record_id, slot, &load->id);
+	if (failure == NULL && load->spec->doubles != NULL)
+		lyf_doubles_expect(load->spec->doubles, &load->id);
 	if (failure != NULL)
 		lyf_rejects_add(load->spec->rejects, failure, record_text(slot));
 	else
@@ -191,7 +193,11 @@ lyf_load_put(LyfLoad *load, LyfTable *table)
 		input->tts_isnull[i] = false;
 	failure = lyf_writer_put(table->writer);
 	if (failure == NULL)
+	{
+		if (load->spec->doubles != NULL && table->parent == NULL)
+			lyf_doubles_note(load->spec->doubles, &load->id);
 		return true;
+	}
 	lyf_rejects_add(load->spec->rejects, failure,
 					table->parent == NULL ? record_text(load->source) : record_text(input));
 	return false;

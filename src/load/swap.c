@@ -220,18 +220,6 @@ checkpoint(LyfLoad *load)
 	return merges(load) ? lyf_merge(load, true, true) : load->written;
 }
 
-/* Of rows with the same key the last one stays; pieces append, so that is the last one of the table. */
-int64
-lyf_remove_doubles(Oid relid)
-{
-	char	   *heap = lyf_relation_name(relid);
-
-	return lyf_load_execute("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-							"SELECT d.place FROM (SELECT ctid AS place, pg_catalog.row_number() OVER "
-							"(PARTITION BY _lyftron_id ORDER BY ctid DESC) AS number FROM %s) d WHERE d.number OPERATOR(pg_catalog.>) 1))",
-							heap, heap);
-}
-
 static void
 swap(LyfTable *table)
 {
@@ -276,7 +264,7 @@ finish(LyfLoad *load)
 	ListCell   *lc;
 
 	if (load->spec->primary_key != NIL && !merges(load))
-		removed = lyf_remove_doubles(((LyfTable *) linitial(load->tables))->heap);
+		removed = lyf_doubles_remove(load->spec->doubles, ((LyfTable *) linitial(load->tables))->heap);
 	CommandCounterIncrement();
 	/* indexes are built here, maybe on expressions, maybe in parallel */
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -45,8 +45,9 @@ struct LyfWriterState
 	Relation	rel;
 	const char *name;			/* of the table, for messages */
 	EState	   *estate;
-	ProjectionInfo *projection;
-	TupleTableSlot *row;		/* what the projection makes */
+	int		   *copied;			/* for each column of the table the input's (from 0) or -1 for null; NULL: */
+	ProjectionInfo *projection; /* some are computed */
+	TupleTableSlot *row;		/* of the table, made of the input */
 	Generated  *generated;
 	int			generated_count;
 	int		   *not_null;		/* attribute numbers */
@@ -103,6 +104,28 @@ column_expression(const char *table, Relation rule, TupleDesc desc, int attno)
 	return expression_planner((Expr *) expr);
 }
 
+/* Which columns of the input the targets just are; NULL where one is computed. */
+static int *
+plain_columns(List *targets)
+{
+	int		   *columns = palloc(sizeof(int) * Max(list_length(targets), 1));
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		Expr	   *expr = lfirst_node(TargetEntry, lc)->expr;
+
+		if (IsA(expr, Var))
+			columns[count++] = ((Var *) expr)->varattno - 1;
+		else if (IsA(expr, Const) && ((Const *) expr)->constisnull)
+			columns[count++] = -1;
+		else
+			return NULL;
+	}
+	return columns;
+}
+
 static void
 build_projection(LyfWriter *writer, Relation rule, TupleDesc desc)
 {
@@ -115,7 +138,9 @@ build_projection(LyfWriter *writer, Relation rule, TupleDesc desc)
 		targets = lappend(targets, makeTargetEntry(column_expression(state->name, rule, desc, i), i, NULL, false));
 	econtext->ecxt_scantuple = writer->input;
 	state->row = MakeSingleTupleTableSlot(RelationGetDescr(state->rel), &TTSOpsVirtual);
-	state->projection = ExecBuildProjectionInfo(targets, econtext, state->row, NULL, desc);
+	state->copied = plain_columns(targets);
+	if (state->copied == NULL)
+		state->projection = ExecBuildProjectionInfo(targets, econtext, state->row, NULL, desc);
 }
 
 /* Collect generated columns, NOT NULL and CHECK constraints of the rule. */
@@ -231,6 +256,33 @@ flush(LyfWriter *writer)
 	state->bytes = 0;
 }
 
+/* The row of the table that the input makes. */
+static void
+make_row(LyfWriter *writer, ExprContext *econtext)
+{
+	struct LyfWriterState *state = writer->state;
+	TupleTableSlot *input = writer->input;
+	TupleTableSlot *row = state->row;
+
+	if (state->copied == NULL)
+	{
+		ExecClearTuple(input);
+		ExecStoreVirtualTuple(input);
+		econtext->ecxt_scantuple = input;
+		ExecProject(state->projection);
+		return;
+	}
+	ExecClearTuple(row);
+	for (int i = 0; i < row->tts_tupleDescriptor->natts; i++)
+	{
+		int			from = state->copied[i];
+
+		row->tts_isnull[i] = from < 0 || input->tts_isnull[from];
+		row->tts_values[i] = from < 0 ? (Datum) 0 : input->tts_values[from];
+	}
+	ExecStoreVirtualTuple(row);
+}
+
 /* Write the row in the input slot; its Datums are copied. */
 LyfFailure *
 lyf_writer_put(LyfWriter *writer)
@@ -242,10 +294,7 @@ lyf_writer_put(LyfWriter *writer)
 	HeapTuple	tuple;
 
 	ResetPerTupleExprContext(state->estate);
-	ExecClearTuple(writer->input);
-	ExecStoreVirtualTuple(writer->input);
-	econtext->ecxt_scantuple = writer->input;
-	ExecProject(state->projection);
+	make_row(writer, econtext);
 	failure = check_row(state, econtext);
 	if (failure != NULL)
 		return failure;

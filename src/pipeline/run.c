@@ -38,6 +38,8 @@ typedef struct Run
 	int64		id;
 	LyfRejects *rejects;
 	LyfJobCounts counts;
+	MemoryContext doubles_cxt;
+	LyfDoubles *doubles;		/* what it fills from nothing, or NULL */
 	/* where it stands: at first in cxt, after a piece in state_cxt */
 	MemoryContext state_cxt;
 	LyfValue   *state;
@@ -148,6 +150,26 @@ get_shapes(Run *run, const LyfSource *source)
 	pipeline->shapes = lyf_value_copy(lyf_shapes_to_value(shapes));
 	MemoryContextSwitchTo(old);
 	return shapes;
+}
+
+/* What is filled from nothing is watched for doubles, so that nobody need look for them at the end. */
+static void
+begin_doubles(Run *run)
+{
+	const LyfMode *mode = lyf_mode_get(run->pipeline->mode);
+	bool		empty = lyf_mode_is_full_refresh(mode) ? run->heaps == NULL && run->pipeline->primary_key != NIL : !run->adds;
+	MemoryContext old;
+
+	if (run->doubles_cxt != NULL)
+		MemoryContextDelete(run->doubles_cxt);
+	run->doubles_cxt = NULL;
+	run->doubles = NULL;
+	if (!empty)
+		return;
+	run->doubles_cxt = AllocSetContextCreate(run->cxt, "lyftron doubles", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(run->doubles_cxt);
+	run->doubles = lyf_doubles_begin();
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -321,6 +343,7 @@ run_piece(Run *run)
 	spec.rejects = run->rejects;
 	spec.control = source->shape != NULL ? &control : NULL;
 	spec.heaps = run->heaps;
+	spec.doubles = run->doubles;
 	load = lyf_load_begin(&spec, ExecCleanTypeFromTL(plan->planTree->targetlist));
 	PopActiveSnapshot();
 
@@ -432,6 +455,7 @@ start_afresh(Run *run)
 	run->counts.read = 0;
 	run->counts.written = 0;
 	run->restarts++;
+	begin_doubles(run);
 }
 
 static void
@@ -441,6 +465,7 @@ run_pieces(Run *run)
 
 	run->id = lyf_job_begin(run->pipeline);
 	read_state(run);
+	begin_doubles(run);
 	if (run->atomic)
 	{
 		MemoryContext old = MemoryContextSwitchTo(run->piece_cxt);

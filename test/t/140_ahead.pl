@@ -115,6 +115,13 @@ for my $stream (qw(pages parts days children))
 	  if $stream ne 'children';
 }
 
+# A key that comes again in a later piece of the load that makes the table: one row at each commit, the last one stays.
+sql("SELECT lyftron.create_pipeline('again', source => 'days', destination => 'again', mode => 'incremental', primary_key => '{id}')");
+begin(1);
+sql("SET lyftron.checkpoint_size = '1kB'; SET lyftron.checkpoint_interval = 1; CALL lyftron.run('again')");
+is(sql("SELECT string_agg(id || ' ' || day, ', ' ORDER BY id) FROM again"), '1 2026-01-11, 2 2026-01-11', 'a key that comes in each piece: the last row stays');
+is(sql("SELECT checkpoints > 5 FROM lyftron.jobs WHERE pipeline = 'again'"), 't', 'it came in pieces');
+
 # --- what is not wanted is not asked for ---
 
 my ($rows, undef, $asked) = watch('SELECT count(*) FROM (SELECT id FROM pages LIMIT 20) s');
