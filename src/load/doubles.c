@@ -3,7 +3,7 @@
  *		Which records came twice while a table was filled from nothing.
  *
  * A filter (Bloom's, each id in one cache line: Putze, Sanders, Singler 2007) of
- * constant size has seen all ids.  It never says of a double that it is new, but
+ * bounded size has seen all ids.  It never says of a double that it is new, but
  * now and then of a new one that it may be a double; those ids are kept, and only
  * their rows are looked at in the table.  Ids are hashes, so their bits serve as
  * the filter's.
@@ -11,19 +11,21 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "load/load_internal.h"
 
 /*
- * Blocks (of a cache line) of the filters, one after the other: most tables are small, and
- * a filter that fits the processor's cache is the faster one.  All but the last
- * are left as they are once they have this many ids a block.
+ * Blocks (of a cache line) of the two filters: most tables are small, and a filter that
+ * fits the processor's cache is the faster one.  Once it has so many ids a block it
+ * is left as it is, and a second one of work_mem follows.
  */
-static const uint32 level_blocks[] = {1 << 12, 1 << 16, 1 << 18};
-
-#define LEVELS			lengthof(level_blocks)
+#define SMALL_BLOCKS	(1 << 12)
+#define LARGEST_BLOCKS	(1 << 20)
+#define LEVELS			2
 #define IDS_OF_BLOCK	8
 #define BLOCK_WORDS		8
 #define BITS_OF_ID		9
@@ -36,6 +38,7 @@ struct LyfDoubles
 	MemoryContext cxt;
 	Oid			relid;			/* the destination that it covers, or InvalidOid */
 	uint64	   *filter[LEVELS];
+	uint32		blocks[LEVELS];	/* powers of two */
 	int			level;			/* of the filter that ids are added to */
 	int64		count;			/* ids in it */
 	pg_uuid_t  *maybe;			/* ids that may have come twice */
@@ -46,7 +49,7 @@ struct LyfDoubles
 static void
 add_filter(LyfDoubles *doubles)
 {
-	Size		size = sizeof(uint64) * BLOCK_WORDS * level_blocks[doubles->level];
+	Size		size = sizeof(uint64) * BLOCK_WORDS * doubles->blocks[doubles->level];
 
 	doubles->filter[doubles->level] = MemoryContextAllocZero(doubles->cxt, size);
 	doubles->count = 0;
@@ -58,6 +61,8 @@ lyf_doubles_begin(void)
 	LyfDoubles *doubles = palloc0(sizeof(LyfDoubles));
 
 	doubles->cxt = CurrentMemoryContext;
+	doubles->blocks[0] = SMALL_BLOCKS;
+	doubles->blocks[1] = Min(pg_prevpower2_32((uint32) work_mem * 1024 / (BLOCK_WORDS * sizeof(uint64))), LARGEST_BLOCKS);
 	add_filter(doubles);
 	return doubles;
 }
@@ -75,7 +80,7 @@ lyf_doubles_cover(LyfDoubles *doubles, Oid relid, bool made)
 static inline uint64 *
 block_of(const LyfDoubles *doubles, int level, const uint64 *id)
 {
-	return doubles->filter[level] + (id[0] & (level_blocks[level] - 1)) * BLOCK_WORDS;
+	return doubles->filter[level] + (id[0] & (doubles->blocks[level] - 1)) * BLOCK_WORDS;
 }
 
 /* the number of the id's i-th bit in a block: 9 bits of the id */
@@ -144,7 +149,7 @@ lyf_doubles_note(LyfDoubles *doubles, const pg_uuid_t *id)
 	bool		seen = false;
 
 	memcpy(bits, id->data, sizeof(bits));
-	if (doubles->level < LEVELS - 1 && doubles->count >= (int64) level_blocks[doubles->level] * IDS_OF_BLOCK)
+	if (doubles->level < LEVELS - 1 && doubles->count >= (int64) doubles->blocks[doubles->level] * IDS_OF_BLOCK)
 	{
 		doubles->level++;
 		add_filter(doubles);

@@ -17,10 +17,14 @@
 #include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "base/compat.h"
 #include "load/load_internal.h"
+
+/* the least that maintenance_work_mem may be */
+#define LEAST_INDEX_KB	1024
 
 static bool
 has_index(Oid relid, const char *column, bool unique)
@@ -45,12 +49,22 @@ has_index(Oid relid, const char *column, bool unique)
 	return found;
 }
 
-/* Make sure that a column has an index of its own. */
+/*
+ * Make sure that a column has an index of its own.  It is built in about the memory that
+ * the load took, so that the load's does not grow with the rows.
+ */
 void
 lyf_merge_index(Oid relid, const char *column, bool unique)
 {
-	if (!has_index(relid, column, unique))
-		lyf_load_execute("CREATE %sINDEX ON %s (%s)", unique ? "UNIQUE " : "", lyf_relation_name(relid), column);
+	int			level;
+
+	if (has_index(relid, column, unique))
+		return;
+	level = NewGUCNestLevel();
+	(void) set_config_option("maintenance_work_mem", psprintf("%dkB", Max(LEAST_INDEX_KB, Min(maintenance_work_mem, work_mem))),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	lyf_load_execute("CREATE %sINDEX ON %s (%s)", unique ? "UNIQUE " : "", lyf_relation_name(relid), column);
+	AtEOXact_GUC(false, level);
 }
 
 static char *
