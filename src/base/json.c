@@ -20,8 +20,11 @@
 #include <emmintrin.h>
 #endif
 
-/* nodes allocated at a time: the first block fits the text's size, up to this */
-#define NODES_PER_BLOCK	1024
+/*
+ * Nodes allocated at a time: the first block fits the text's size, up to this.  A
+ * memory context gives larger chunks back to the system with each reset.
+ */
+#define NODES_PER_BLOCK	((int) (8192 / sizeof(LyfValue)))
 
 typedef struct Parser
 {

@@ -21,6 +21,9 @@
 /* more memory than that is not kept for the next page */
 #define MAX_KEPT_BYTES	(16 * 1024 * 1024)
 
+/* a page's memory grows by blocks of this size at most: what it needs is rounded up to it */
+#define PAGE_BLOCK_BYTES	(256 * 1024)
+
 typedef enum FetchPhase
 {
 	FETCH_READY,				/* the next page can be asked for; then FETCH_READ or FETCH_DONE */
@@ -70,6 +73,13 @@ set_token(LyfFetch *fetch, const LyfValue *token)
 	fetch->token = kept;
 }
 
+/* Its first block, which a reset keeps, is what the pages so far needed. */
+static MemoryContext
+make_page_context(LyfFetch *fetch)
+{
+	return AllocSetContextCreate(fetch->cxt, "lyftron page", fetch->page_kept, ALLOCSET_DEFAULT_INITSIZE, PAGE_BLOCK_BYTES);
+}
+
 static void
 begin_again(LyfFetch *fetch)
 {
@@ -102,7 +112,7 @@ lyf_fetch_begin(LyfRequester *requester, LyfPaginator *paginator, LyfSession *se
 	fetch->injection_count = injection_count;
 	fetch->slice_options_once = slice_options_once;
 	fetch->cxt = cxt;
-	fetch->page_cxt = AllocSetContextCreate(cxt, "lyftron page", ALLOCSET_DEFAULT_SIZES);
+	fetch->page_cxt = make_page_context(fetch);
 	fetch->token_cxt = AllocSetContextCreate(cxt, "lyftron page token", ALLOCSET_SMALL_SIZES);
 	begin_again(fetch);
 	if (token != NULL)
@@ -208,9 +218,8 @@ reset_page(LyfFetch *fetch)
 		return;
 	}
 	MemoryContextDelete(fetch->page_cxt);
-	fetch->page_kept = TYPEALIGN(1024, used + used / 8);
-	fetch->page_cxt = AllocSetContextCreate(fetch->cxt, "lyftron page", fetch->page_kept,
-											ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
+	fetch->page_kept = TYPEALIGN(1024, used);
+	fetch->page_cxt = make_page_context(fetch);
 }
 
 LyfFailure *
