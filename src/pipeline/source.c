@@ -150,8 +150,8 @@ lyf_source_check_permissions(PlannedStmt *plan, const char *sql)
 	QueryDesc  *desc = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
 									   None_Receiver, NULL, NULL, 0);
 
+	/* nothing ran, so there is nothing to finish */
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
-	ExecutorFinish(desc);
 	ExecutorEnd(desc);
 	FreeQueryDesc(desc);
 }
