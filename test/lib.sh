@@ -1,15 +1,19 @@
 # What the scripts in test/ share: packages, a build in a scratch copy, a throw-away cluster.
 # Sourced by bash; expects nothing but bash, and root or a user who may sudo.
+#
+# PG_CONFIG names the PostgreSQL to work with, LYFTRON_POSTGRES one of those that postgres.sh makes; else it is
+# Debian's 15.  Nothing is installed into it: every script works with a copy of its own.
 set -euo pipefail
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-PGVERSION=${PGVERSION:-15}
-PGBIN=/usr/lib/postgresql/$PGVERSION/bin
 CACHE=${LYFTRON_CACHE:-/var/tmp/lyftron-cache-$(id -u)}
 
+# Debian's server is needed for the user that servers run as, whichever PostgreSQL it is.
 PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip
-	postgresql-$PGVERSION postgresql-server-dev-$PGVERSION
+	postgresql-15 postgresql-server-dev-15
 	libcurl4-openssl-dev libjansson-dev libyaml-dev"
+
+. "$REPO/test/postgres.sh"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -49,14 +53,44 @@ make_scratch() {
 	return 0
 }
 
-# Build a copy of the tree without a warning, and install it.
-build_and_install() {
-	echo "== building"
+# A copy of the PostgreSQL to work with, in $SCRATCH/pg: PG_CONFIG and PGBIN are the copy's from here on.  PostgreSQL
+# finds its files from where its programs are, so this takes the folders as they stand to each other.
+copy_postgres() {
+	local bin share root
+	[ -n "${PG_CONFIG:-}" ] || provide_postgres "${LYFTRON_POSTGRES:-15}"
+	bin=$("$PG_CONFIG" --bindir)
+	share=$("$PG_CONFIG" --sharedir)
+	root=${bin%/bin}
+	if [[ $share == "$root"/* ]]; then
+		cp -a --reflink=auto "$root" "$SCRATCH/pg"
+	else
+		root=${bin%/lib/postgresql/*}
+		mkdir "$SCRATCH/pg"
+		(cd "$root" && cp -a --reflink=auto --parents "$(realpath -m --relative-to=. "$bin/..")" "${share#"$root"/}" "$SCRATCH/pg")
+		ln -s "$root/include" "$SCRATCH/pg/include"
+	fi
+	[ "$(id -u)" != 0 ] || chown -R postgres: "$SCRATCH/pg"
+	PGBIN=$SCRATCH/pg${bin#"$root"}
+	PG_CONFIG=$PGBIN/pg_config
+	PGXS=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
+	MAKE="make -s -C $SCRATCH/build PG_CONFIG=$PG_CONFIG with_llvm=no COPT=-Werror"
+	watch_postgres
+}
+
+# A copy of the tree, in $SCRATCH/build.
+copy_tree() {
 	mkdir "$SCRATCH/build"
 	tar -C "$REPO" --exclude=.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . | tar -C "$SCRATCH/build" -xf -
-	[ "$(id -u)" = 0 ] && chown -R postgres: "$SCRATCH/build"
-	as_server_user make -s -j"$(nproc)" -C "$SCRATCH/build" PG_CONFIG="$PGBIN/pg_config" with_llvm=no COPT=-Werror
-	as_root make -s -C "$SCRATCH/build" PG_CONFIG="$PGBIN/pg_config" with_llvm=no COPT=-Werror install >/dev/null
+	[ "$(id -u)" != 0 ] || chown -R postgres: "$SCRATCH/build"
+}
+
+# Build a copy of the tree without a warning, and install it into the copy of PostgreSQL.
+build_and_install() {
+	copy_postgres
+	copy_tree
+	echo "== building for $("$PG_CONFIG" --version)"
+	as_server_user $MAKE -j"$(nproc)"
+	as_server_user $MAKE install >/dev/null
 }
 
 # The flights: the CSV files of the package's source archive, in $FLIGHTS.

@@ -3,14 +3,17 @@
 # a warning, and runs layers, regression, isolation and TAP tests against real servers.
 #
 #     test/run.sh [TAP TEST...]        e.g. test/run.sh test/t/030_cancel.pl
+#
+# LYFTRON_POSTGRES=17 runs them on that version (postgres.sh has which there are), PG_CONFIG=/path/to/pg_config on
+# any other server; nothing is installed into it, the tests work with a copy.  With LYFTRON_KEEP=1 the folder with the
+# build and the servers' logs (build/tmp_check) stays.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install_packages
 make_scratch test
-trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; rm -rf "$SCRATCH"' EXIT
+trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; [ -n "${LYFTRON_KEEP:-}" ] || rm -rf "$SCRATCH"' EXIT
 fetch_flights
 build_and_install
-MAKE="make -s -C $SCRATCH/build PG_CONFIG=$PGBIN/pg_config with_llvm=no COPT=-Werror"
 
 echo "== layers"
 as_server_user $MAKE check-layers
@@ -19,13 +22,16 @@ if [ $# = 0 ]; then
 	echo "== regression tests"
 	start_cluster
 	as_server_user env PGUSER=postgres PGHOST="$PGHOST" PGPORT="$PGPORT" PATH="$PGBIN:$PATH" \
-		make -C "$SCRATCH/build" PG_CONFIG="$PGBIN/pg_config" with_llvm=no COPT=-Werror installcheck TAP_TESTS= ||
-		{ cat "$SCRATCH"/build/regression.diffs "$SCRATCH"/build/output_iso/regression.diffs 2>/dev/null; exit 1; }
+		${MAKE/ -s / } installcheck TAP_TESTS= ||
+		{ cat "$SCRATCH"/build/regression.diffs "$SCRATCH"/build/output_iso/regression.diffs 2>/dev/null; no_findings; exit 1; }
 	stop_cluster
 fi
 
 echo "== TAP tests"
+failed=0
 tests=${*:-test/t/*.pl}
 as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" TESTDIR="$SCRATCH/build" \
-	PG_REGRESS="/usr/lib/postgresql/$PGVERSION/lib/pgxs/src/test/regress/pg_regress" \
-	sh -c "cd $SCRATCH/build && prove --timer -I test/perl -I /usr/lib/postgresql/$PGVERSION/lib/pgxs/src/test/perl $tests"
+	PG_REGRESS="$PGXS/src/test/regress/pg_regress" \
+	sh -c "cd $SCRATCH/build && prove --timer -I test/perl -I $PGXS/src/test/perl $tests" || failed=1
+no_findings || failed=1
+exit $failed

@@ -28,7 +28,7 @@ stop_demo
 
 say() { printf '\n\033[1m-- %s\033[0m\n' "$*"; }
 
-PSQL="$PGBIN/psql -X -q -v ON_ERROR_STOP=1 -U postgres -d demo -P pager=off"
+PSQL="psql -X -q -v ON_ERROR_STOP=1 -U postgres -d demo -P pager=off"
 
 # Run the statements on standard input, shown as they are typed.
 run() { $PSQL -e -f - | sed 's/^\(SELECT\|CREATE\|CALL\|IMPORT\|EXPLAIN\|GRANT\)/demo=# \1/'; }
@@ -38,6 +38,7 @@ make_scratch demo
 trap 'echo "The demo failed; see $SCRATCH/server.log"' ERR
 fetch_flights
 build_and_install
+PATH=$PGBIN:$PATH
 rm -rf "$SCRATCH/build"
 
 echo "== starting PostgreSQL and the flights API"
@@ -48,6 +49,7 @@ python3 "$REPO/test/server/flights_api.py" --data "$FLIGHTS" --port "$API_PORT" 
 API_PID=$!
 cat >"$NOTE" <<NOTE
 SCRATCH=$SCRATCH
+PGBIN=$PGBIN
 API_PID=$API_PID
 NOTE
 until grep -q ready "$SCRATCH/api.log"; do

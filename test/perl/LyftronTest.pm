@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
-  flights_data connect_flights background_query wait_until memory_kb);
+  watched flights_data connect_flights background_query wait_until memory_kb);
 
 my @children;
 
@@ -52,6 +52,10 @@ sub free_port
 	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0) or die $!;
 	return $socket->sockport;
 }
+
+# Is the server slowed down and made larger, by Valgrind or the sanitizers?  Then by what: bounds on time and memory
+# mean nothing.
+sub watched { return $ENV{LYFTRON_WATCHED} // ''; }
 
 # Run test/server/NAME with a port; returns the port when it says "ready".
 sub start_server
@@ -136,7 +140,7 @@ sub background_query
 sub wait_until
 {
 	my ($seconds, $code) = @_;
-	my $end = time + $seconds;
+	my $end = time + $seconds * (watched() ? 20 : 1);
 	while (time < $end)
 	{
 		my $result = $code->();

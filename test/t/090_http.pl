@@ -267,7 +267,11 @@ cmp_ok(scalar(asked()), '<', 30, 'they are noticed within a few rounds');
 	my ($before, $after) = split /\n/, $out;
 	is($err, '', '2,300 requests in one session');
 	is(scalar(asked()), 2300, 'they were made');
-	cmp_ok($after - $before, '<', 1024, "memory after 2,000 more requests: $after kB, before: $before kB");
+	SKIP:
+	{
+		skip 'memory is not measured with ' . watched(), 1 if watched();
+		cmp_ok($after - $before, '<', 1024, "memory after 2,000 more requests: $after kB, before: $before kB");
+	}
 }
 
 done_testing();
