@@ -9,9 +9,9 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${LYFTRON_CACHE:-/var/tmp/lyftron-cache-$(id -u)}
 
 # Debian's server is needed for the user that servers run as, whichever PostgreSQL it is.
-PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip
+PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip openssl
 	postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev libjansson-dev libyaml-dev"
+	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev"
 
 . "$REPO/test/postgres.sh"
 

@@ -35,6 +35,9 @@ extern void lyf_scope_set(LyfScope *scope, const char *name, LyfValue *value);
 /* bind stream_partition, stream_slice and stream_interval: one thing, three names */
 extern void lyf_scope_set_slice(LyfScope *scope, LyfValue *slice);
 
+/* the function json_loads, to be bound under its name: only few templates have it */
+extern LyfValue *lyf_template_json_loads(void);
+
 /*
  * Compile.  The template lives in CurrentMemoryContext, holds its own copy of
  * text, and refers to parameters (the component's $parameters, a map or NULL),

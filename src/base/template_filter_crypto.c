@@ -12,19 +12,9 @@
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
 
+#include "base/bytes.h"
 #include "base/datetime.h"
 #include "base/template_internal.h"
-
-static LyfValue *
-hex_text(const uint8 *bytes, int len)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < len; i++)
-		appendStringInfo(&out, "%02x", bytes[i]);
-	return lyf_template_take(&out);
-}
 
 static const struct
 {
@@ -74,7 +64,7 @@ filter_hash(LyfEval *ev, LyfCall *call, LyfValue **result)
 		pg_cryptohash_free(ctx);
 		if (!done)
 			return lyf_template_fail_value(ev, "hash \"%s\" could not be computed", name);
-		*result = hex_text(bytes, hashes[i].len);
+		*result = lyf_value_string(lyf_hex(bytes, hashes[i].len));
 		return NULL;
 	}
 	return lyf_template_fail_value(ev, "hash \"%s\" in a template is not known", lyf_clip(name, 60));
@@ -98,7 +88,7 @@ filter_hmac(LyfEval *ev, LyfCall *call, LyfValue **result)
 	pg_hmac_free(ctx);
 	if (!done)
 		return lyf_template_fail_value(ev, "hmac could not be computed");
-	*result = hex_text(bytes, sizeof(bytes));
+	*result = lyf_value_string(lyf_hex(bytes, sizeof(bytes)));
 	return NULL;
 }
 
@@ -116,15 +106,8 @@ check_text(LyfEval *ev, const LyfValue *value)
 static LyfFailure *
 filter_base64encode(LyfEval *ev, LyfCall *call, LyfValue **result)
 {
-	int			size;
-	char	   *encoded;
-	int			len;
-
 	LYF_TRY(check_text(ev, call->self));
-	size = pg_b64_enc_len(call->self->len);
-	encoded = palloc(size + 1);
-	len = pg_b64_encode((const void *) call->self->u.text, call->self->len, encoded, size);
-	*result = lyf_value_string_len(encoded, Max(len, 0));
+	*result = lyf_value_string(lyf_base64(call->self->u.text, call->self->len));
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "base/json.h"
 #include "base/template_internal.h"
 
 const LyfBuiltin *
@@ -137,6 +138,26 @@ camel_case_to_snake_case(LyfEval *ev, LyfCall *call, LyfValue **result)
 	lyf_text_case(&lower, out.data, out.len, false);
 	*result = lyf_template_take(&lower);
 	return NULL;
+}
+
+static LyfFailure *
+json_loads(LyfEval *ev, LyfCall *call, LyfValue **result)
+{
+	const char *text = NULL;
+	size_t		len = 0;
+
+	LYF_TRY(lyf_arg_text(ev, call->arg[0], &text, &len));
+	return lyf_template_pass(ev, lyf_json_parse_copy(text, len, result));
+}
+
+LyfValue *
+lyf_template_json_loads(void)
+{
+	static const LyfBuiltin function = {"json_loads", json_loads, 1, {"s"}};
+	LyfValue   *value = lyf_value_make(LYF_OPAQUE);
+
+	value->u.opaque = unconstify(LyfBuiltin *, &function);
+	return value;
 }
 
 /* a random UUID of version 4 */

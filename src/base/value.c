@@ -453,3 +453,23 @@ lyf_value_merge(const LyfValue *base, const LyfValue *over)
 	}
 	return merged;
 }
+
+/* maps are merged, anything else is replaced; what is returned shares the members of both */
+LyfValue *
+lyf_value_merge_deep(const LyfValue *base, const LyfValue *over)
+{
+	LyfValue   *merged = lyf_value_merge(base, NULL);
+
+	lyf_foreach(member, over)
+	{
+		const LyfValue *below = lyf_value_get(merged, member->key);
+		LyfValue   *value;
+
+		if (lyf_value_is(below, LYF_MAP) && member->kind == LYF_MAP)
+			value = lyf_value_merge_deep(below, member);
+		else
+			value = lyf_value_alias(member);
+		lyf_value_set(merged, member->key, value);
+	}
+	return merged;
+}

@@ -107,6 +107,7 @@ extern void lyf_value_append(LyfValue *list, LyfValue *member);
 extern bool lyf_value_remove(LyfValue *map, const char *key);
 extern void lyf_value_unique(LyfValue *map);
 extern LyfValue *lyf_value_merge(const LyfValue *base, const LyfValue *over);	/* shallow, a new map */
+extern LyfValue *lyf_value_merge_deep(const LyfValue *base, const LyfValue *over);	/* maps within maps, too */
 
 /* as JSON text (database-encoding-neutral UTF-8), and to and from jsonb */
 extern void lyf_value_print(StringInfo out, const LyfValue *value);
