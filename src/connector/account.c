@@ -1,7 +1,8 @@
 /*
  * account.c
  *		A configured account of a connector: the foreign server's configuration,
- *		over it the secrets of a user's mapping, and what of it must never be shown.
+ *		over it the secrets of a user's mapping, over those what a service gave in
+ *		exchange for them (credential.c); and what of it must never be shown.
  */
 #include "postgres.h"
 
@@ -18,22 +19,23 @@
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/option.h"
-#include "connector/connector.h"
+#include "connector/credential_internal.h"
 
 /* texts shorter than this are everywhere: hiding them would hide messages, not secrets */
 #define SHORTEST_SECRET	4
 
 static List *
-mapping_options(Oid user, Oid server, bool *found)
+mapping_options(Oid user, Oid server, Oid *mapping)
 {
 	HeapTuple	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server));
 	List	   *options = NIL;
 	Datum		datum;
 	bool		isnull;
 
-	*found = HeapTupleIsValid(tuple);
-	if (!*found)
+	*mapping = InvalidOid;
+	if (!HeapTupleIsValid(tuple))
 		return NIL;
+	*mapping = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
 		options = untransformRelOptions(datum);
@@ -63,26 +65,6 @@ parse_option(const char *text, const char *option, const char *server)
 	return value;
 }
 
-/* maps are merged, anything else is replaced; what is returned shares the members of both */
-static LyfValue *
-merge_deep(const LyfValue *base, const LyfValue *over)
-{
-	LyfValue   *merged = lyf_value_merge(base, NULL);
-
-	lyf_foreach(member, over)
-	{
-		const LyfValue *below = lyf_value_get(merged, member->key);
-		LyfValue   *value;
-
-		if (lyf_value_is(below, LYF_MAP) && member->kind == LYF_MAP)
-			value = merge_deep(below, member);
-		else
-			value = lyf_value_alias(member);
-		lyf_value_set(merged, member->key, value);
-	}
-	return merged;
-}
-
 static void
 keep_secrets(LyfAccount *account, List *secrets)
 {
@@ -99,13 +81,16 @@ keep_secrets(LyfAccount *account, List *secrets)
 static List *
 find_mapping(LyfAccount *account)
 {
-	List	   *options = mapping_options(account->user, account->server, &account->has_mapping);
+	List	   *options = mapping_options(account->user, account->server, &account->mapping);
 
 	account->mapping_user = account->user;
-	if (account->has_mapping)
-		return options;
-	account->mapping_user = InvalidOid;
-	return mapping_options(InvalidOid, account->server, &account->has_mapping);
+	if (!OidIsValid(account->mapping))
+	{
+		account->mapping_user = InvalidOid;
+		options = mapping_options(InvalidOid, account->server, &account->mapping);
+	}
+	account->has_mapping = OidIsValid(account->mapping);
+	return options;
 }
 
 Oid
@@ -127,6 +112,7 @@ lyf_account_open(Oid server, Oid user)
 	const char *connector = lyf_option_get(foreign->options, "connector");
 	LyfValue   *config;
 	LyfValue   *given;
+	List	   *secrets;
 
 	account->server = server;
 	account->user = user;
@@ -140,8 +126,11 @@ lyf_account_open(Oid server, Oid user)
 
 	config = parse_option(lyf_option_get(foreign->options, "config"), "config", foreign->servername);
 	given = parse_option(lyf_option_get(find_mapping(account), "secrets"), "secrets", foreign->servername);
-	account->config = merge_deep(config, given);
-	keep_secrets(account, lyf_spec_secrets(account->connector, account->config, lyf_spec_texts(given, NIL)));
+	account->given = lyf_value_merge_deep(config, given);
+	account->identity = psprintf("%u/%u", server, account->mapping_user);
+	secrets = lyf_spec_secrets(account->connector, account->given, lyf_spec_texts(given, NIL));
+	account->config = lyf_credential_merge(account, &secrets);
+	keep_secrets(account, secrets);
 	return account;
 }
 
@@ -154,6 +143,6 @@ lyf_account_get(Oid server, Oid user)
 {
 	LyfAccount *account = lyf_account_open(server, user);
 
-	LYF_CHECK(lyf_spec_check(account->connector, account->config, account->has_mapping));
+	LYF_CHECK(lyf_spec_check(account->connector, account->given, account->has_mapping));
 	return account;
 }

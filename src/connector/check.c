@@ -132,7 +132,7 @@ find_account(Check *check, const char *stream, char **found)
 	check->account = account;
 	if (account->has_mapping)
 		check->mapping = OidIsValid(account->mapping_user) ? GetUserNameFromId(account->mapping_user, false) : "public";
-	return lyf_spec_check(account->connector, account->config, true);
+	return lyf_spec_check(account->connector, account->given, true);
 }
 
 /* the first records of the first slice */

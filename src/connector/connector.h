@@ -72,11 +72,14 @@ typedef struct LyfAccount
 	Oid			user;
 	const char *server_name;
 	LyfConnector *connector;
-	LyfValue   *config;			/* server's config, over it the mapping's secrets, spec defaults are not added */
+	LyfValue   *given;			/* server's config, over it the mapping's secrets, spec defaults are not added */
+	LyfValue   *config;			/* the same, over it the tokens that a service gave in exchange for some of it */
 	const char **secrets;		/* texts never to be shown */
 	int			secret_count;
 	Oid			mapping_user;	/* whose mapping it is: user, or InvalidOid for PUBLIC's or none */
+	Oid			mapping;		/* the user mapping itself, or InvalidOid */
 	bool		has_mapping;
+	const char *identity;		/* server and mapping_user as a text */
 } LyfAccount;
 
 /* a foreign server by its name; raises if it is not there or the current user may not use it */

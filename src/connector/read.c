@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "connector/credential_internal.h"
 #include "connector/read_internal.h"
 
 /* The part of a state that parents may start from: all but the partitions' own. */
@@ -445,6 +446,10 @@ init_session(LyfReader *reader, const LyfAccount *account)
 	session->cxt = reader->cxt;
 	session->secrets = account->secrets;
 	session->secret_count = account->secret_count;
+	session->secrets_given = account->secret_count;
+	session->identity = account->identity;
+	session->store = &lyf_credential_store;
+	session->store_arg = account;
 	session->concurrency = lyf_read_concurrency(account->connector, session);
 	reader->session = session;
 }
@@ -457,7 +462,7 @@ require_secrets(const LyfAccount *account)
 
 	if (account->has_mapping)
 		return NULL;
-	failure = lyf_spec_check(account->connector, account->config, true);
+	failure = lyf_spec_check(account->connector, account->given, true);
 	if (failure != NULL)
 		lyf_failure_detail(failure, "Role \"%s\" has no user mapping for server \"%s\".",
 						   GetUserNameFromId(account->user, true), account->server_name);

@@ -27,7 +27,7 @@ typedef struct Selective
 } Selective;
 
 static LyfFailure *
-compile_selective(const LyfComponent *c, LyfAuth **out)
+compile_selective(const LyfComponent *c, const LyfComponent *requester, LyfAuth **out)
 {
 	Selective  *selective = palloc0(sizeof(Selective));
 	LyfComponent all = lyf_component_child(c, "authenticators");
@@ -47,7 +47,7 @@ compile_selective(const LyfComponent *c, LyfAuth **out)
 		LyfComponent child = lyf_component_child(&all, key);
 
 		branch->key = pstrdup(key);
-		branch->failure = lyf_auth_compile(&child, &branch->auth);
+		branch->failure = lyf_auth_compile(&child, requester, &branch->auth);
 	}
 	*out = &selective->auth;
 	return NULL;
@@ -64,10 +64,10 @@ show_path(const LyfValue *path)
 	return text.data;
 }
 
+/* the one that the configuration names */
 static LyfFailure *
-apply_selective(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts)
+choose(const Selective *selective, LyfSession *session, LyfAuth **out)
 {
-	Selective  *selective = (Selective *) auth;
 	const LyfValue *chosen = session->config;
 	char	   *name;
 
@@ -82,12 +82,43 @@ apply_selective(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRe
 	{
 		Branch	   *branch = &selective->branches[i];
 
-		if (strcmp(branch->key, name) == 0)
-			return branch->failure ? lyf_failure_copy(branch->failure) :
-				lyf_auth_apply(branch->auth, session, scope, parts);
+		if (strcmp(branch->key, name) != 0)
+			continue;
+		*out = branch->auth;
+		return branch->failure ? lyf_failure_copy(branch->failure) : NULL;
 	}
 	return lyf_failure(ERRCODE_FDW_ERROR, "the connector has no way to authenticate called \"%s\" (configuration \"%s\")",
 					   name, show_path(selective->path));
 }
 
-const LyfAuthKind lyf_auth_selective = {"SelectiveAuthenticator", compile_selective, apply_selective};
+static LyfFailure *
+apply_selective(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts)
+{
+	LyfAuth    *chosen;
+
+	LYF_TRY(choose((Selective *) auth, session, &chosen));
+	return lyf_auth_apply(chosen, session, scope, parts);
+}
+
+static LyfFailure *
+refresh_selective(LyfAuth *auth, LyfSession *session, bool *able)
+{
+	LyfAuth    *chosen;
+
+	LYF_TRY(choose((Selective *) auth, session, &chosen));
+	return lyf_auth_refresh(chosen, session, able);
+}
+
+static void
+set_budget_of_selective(LyfAuth *auth, LyfBudget *budget)
+{
+	Selective  *selective = (Selective *) auth;
+
+	for (int i = 0; i < selective->count; i++)
+		if (selective->branches[i].failure == NULL)
+			lyf_auth_set_budget(selective->branches[i].auth, budget);
+}
+
+const LyfAuthKind lyf_auth_selective = {
+	"SelectiveAuthenticator", compile_selective, apply_selective, refresh_selective, set_budget_of_selective
+};

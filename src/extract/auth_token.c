@@ -5,8 +5,7 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-
+#include "base/bytes.h"
 #include "extract/extract_internal.h"
 
 typedef struct ApiKey
@@ -29,33 +28,14 @@ typedef struct Basic
 	LyfTemplate *password;
 } Basic;
 
-/* a template, or the empty text where there is none */
 static LyfFailure *
-compile_text(const LyfComponent *c, const char *field, LyfTemplate **out)
-{
-	LYF_TRY(lyf_component_template(c, field, out));
-	return *out != NULL ? NULL : lyf_template_compile("", c->parameters, out);
-}
-
-static LyfFailure *
-set_header(LyfRequestParts *parts, const char *name, LyfValue *value)
-{
-	LyfRequestParts own;
-
-	lyf_parts_init(&own);
-	if (name[0] != '\0')
-		lyf_value_set(own.headers, name, value);
-	return lyf_parts_merge(parts, &own);
-}
-
-static LyfFailure *
-compile_api_key(const LyfComponent *c, LyfAuth **out)
+compile_api_key(const LyfComponent *c, const LyfComponent *requester, LyfAuth **out)
 {
 	ApiKey	   *key = palloc0(sizeof(ApiKey));
 	LyfComponent into = lyf_component_child(c, "inject_into");
 	LyfTemplate *header;
 
-	LYF_TRY(compile_text(c, "api_token", &key->token));
+	LYF_TRY(lyf_auth_template(c, "api_token", "", &key->token));
 	LYF_TRY(lyf_request_option_compile(&into, &key->option));
 	LYF_TRY(lyf_component_template(c, "header", &header));
 	if ((header != NULL) == (key->option != NULL))
@@ -74,22 +54,18 @@ static LyfFailure *
 apply_api_key(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts)
 {
 	ApiKey	   *key = (ApiKey *) auth;
-	LyfRequestParts own;
 	char	   *token;
 
 	LYF_TRY(lyf_template_eval_text(key->token, &session->scope, &token));
-	lyf_parts_init(&own);
-	LYF_TRY(lyf_inject(key->option, lyf_value_string(token), &session->scope, &own));
-	(void) lyf_value_remove(own.headers, "");
-	return lyf_parts_merge(parts, &own);
+	return lyf_auth_inject(key->option, token, session, parts);
 }
 
 static LyfFailure *
-compile_bearer(const LyfComponent *c, LyfAuth **out)
+compile_bearer(const LyfComponent *c, const LyfComponent *requester, LyfAuth **out)
 {
 	Bearer	   *bearer = palloc0(sizeof(Bearer));
 
-	LYF_TRY(compile_text(c, "api_token", &bearer->token));
+	LYF_TRY(lyf_auth_template(c, "api_token", "", &bearer->token));
 	*out = &bearer->auth;
 	return NULL;
 }
@@ -100,16 +76,16 @@ apply_bearer(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfReque
 	char	   *token;
 
 	LYF_TRY(lyf_template_eval_text(((Bearer *) auth)->token, &session->scope, &token));
-	return set_header(parts, "Authorization", lyf_value_string(psprintf("Bearer %s", token)));
+	return lyf_auth_set_header(parts, "Authorization", psprintf("Bearer %s", token));
 }
 
 static LyfFailure *
-compile_basic(const LyfComponent *c, LyfAuth **out)
+compile_basic(const LyfComponent *c, const LyfComponent *requester, LyfAuth **out)
 {
 	Basic	   *basic = palloc0(sizeof(Basic));
 
-	LYF_TRY(compile_text(c, "username", &basic->user));
-	LYF_TRY(compile_text(c, "password", &basic->password));
+	LYF_TRY(lyf_auth_template(c, "username", "", &basic->user));
+	LYF_TRY(lyf_auth_template(c, "password", "", &basic->password));
 	*out = &basic->auth;
 	return NULL;
 }
@@ -121,18 +97,12 @@ apply_basic(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfReques
 	char	   *user;
 	char	   *password;
 	char	   *plain;
-	char	   *encoded;
-	int			size;
-	int			len;
 
 	LYF_TRY(lyf_template_eval_text(basic->user, &session->scope, &user));
 	LYF_TRY(lyf_template_eval_text(basic->password, &session->scope, &password));
 	plain = psprintf("%s:%s", user, password);
-	size = pg_b64_enc_len((int) strlen(plain));
-	encoded = palloc(size + 1);
-	len = pg_b64_encode((const void *) plain, (int) strlen(plain), encoded, size);
-	encoded[Max(len, 0)] = '\0';
-	return set_header(parts, "Authorization", lyf_value_string(psprintf("Basic %s", encoded)));
+	return lyf_auth_set_header(parts, "Authorization",
+							   psprintf("Basic %s", lyf_base64(plain, strlen(plain))));
 }
 
 const LyfAuthKind lyf_auth_api_key = {"ApiKeyAuthenticator", compile_api_key, apply_api_key};

@@ -23,18 +23,20 @@ typedef struct LyfSession
 	TimestampTz started;		/* the `now` that slices end at */
 	LyfNetStats *stats;
 	MemoryContext cxt;			/* lives as long as the read: tokens, states */
-	const char *const *secrets; /* texts that no message may show */
+	const char **secrets;		/* texts that no message may show; see lyf_session_hide */
 	int			secret_count;
-	/* auth's own, by component (access tokens ...) */
+	int			secrets_given;	/* how many of them are the configuration's */
+	const char *identity;		/* whose account it is: tokens are kept by it */
+	/* auth's own, by component (access tokens ...); see auth_cache.c */
 	struct LyfAuthState *auth_states;
 	/* responses of parent streams, by request; see cache.c */
 	struct LyfResponseCache *cache;
 	/* requests on their way before they are asked for; see ahead.c */
 	int			concurrency;	/* how many may be in flight at once, at least 1; 0: nobody said */
 	struct LyfAhead *ahead;
-	/* a refreshed config value (OAuth's single-use tokens): store it durably, or NULL */
-	void		(*write_back) (void *arg, LyfValue *config);
-	void	   *write_back_arg;
+	/* keeps tokens that can be used once only */
+	const struct LyfCredentialStore *store;
+	const void *store_arg;
 } LyfSession;
 
 /* One part of a stream that can be read on its own. */
@@ -121,7 +123,8 @@ extern void lyf_requester_set_budget(LyfRequester *requester, LyfBudget *budget)
 
 typedef struct LyfAuth LyfAuth;
 
-extern LyfFailure *lyf_auth_compile(const LyfComponent *c, LyfAuth **out);
+/* requester: the one that it is for; json NULL: an authenticator that adds nothing */
+extern LyfFailure *lyf_auth_compile(const LyfComponent *c, const LyfComponent *requester, LyfAuth **out);
 
 /* what request.c puts a request together from before it is printed into bytes */
 typedef struct LyfRequestParts
@@ -134,6 +137,80 @@ typedef struct LyfRequestParts
 
 /* apply to one request (each retry again) */
 extern LyfFailure *lyf_auth_apply(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts);
+
+/* an API refused the request: get a new access token, unless there is another one by now; *able false: it has none */
+extern LyfFailure *lyf_auth_refresh(LyfAuth *auth, LyfSession *session, bool *able);
+
+/* in auth_cache.c */
+
+/* from now on no message shows this text: what a service gave out, or what was made of secrets */
+extern void lyf_session_hide(LyfSession *session, const char *text);
+
+/* in token.c: access tokens by OAuth */
+
+/* What asks for a token, and where in the answer it stands */
+typedef struct LyfTokenRequest
+{
+	LyfHttpRequest http;
+	const char *access_name;
+	const char *refresh_name;
+	const char *expires_name;
+	bool		expires_at;		/* that is a time, not a number of seconds */
+} LyfTokenRequest;
+
+typedef struct LyfToken
+{
+	const char *access;
+	const char *refresh;		/* a new refresh token, or NULL */
+	TimestampTz expires;
+	bool		has_expiry;		/* the service said so; else it is an hour from now */
+} LyfToken;
+
+/*
+ * Who waits for a token, and keeps it.  From before the request is sent until keep
+ * returns no interrupt is served, so that a token that was given is not lost.
+ */
+typedef struct LyfTokenKeeper
+{
+	bool		(*wanted) (void *arg);	/* before each try */
+	void		(*keep) (void *arg, const LyfToken *token);
+	void	   *arg;
+} LyfTokenKeeper;
+
+/*
+ * Ask for a token, again if the service is down or busy.  keeper may be NULL.  The
+ * texts of a failure may hold what is secret.  Memory: CurrentMemoryContext.
+ */
+extern LyfFailure *lyf_token_fetch(const LyfTokenRequest *request, const LyfTokenKeeper *keeper,
+								   LyfNetStats *stats, LyfToken *token);
+
+/*
+ * A refresh token that changes with each use, and stands in the configuration:
+ * the paths of it, of the access token and of its expiry there (lists of keys).
+ */
+typedef struct LyfTokenPaths
+{
+	const LyfValue *access;
+	const LyfValue *refresh;
+	const LyfValue *expiry;
+} LyfTokenPaths;
+
+/*
+ * Where such tokens are kept durably; connector/ gives it.  Between begin and end nobody
+ * else of this account renews them; an error ends it, too.  begin and renew give the
+ * configuration as it is then, in session->cxt.
+ */
+typedef struct LyfCredentialStore
+{
+	LyfFailure *(*begin) (LyfSession *session, LyfValue **config);
+	/*
+	 * ask for a token and commit it, whatever becomes of the calling transaction;
+	 * *renewed false: nobody was asked, since another one has been stored
+	 */
+	LyfFailure *(*renew) (LyfSession *session, const LyfTokenPaths *paths, const LyfTokenRequest *request,
+						  LyfValue **config, bool *renewed);
+	void		(*end) (LyfSession *session);
+} LyfCredentialStore;
 
 /* in outcome.c: error handlers and backoffs */
 

@@ -5,6 +5,7 @@
 #ifndef LYF_EXTRACT_INTERNAL_H
 #define LYF_EXTRACT_INTERNAL_H
 
+#include "base/bytes.h"
 #include "extract/extract.h"
 
 /* in request_option.c: requests in parts */
@@ -63,6 +64,10 @@ struct LyfRequester
 extern LyfFailure *lyf_request_build(LyfRequester *requester, LyfSession *session,
 									 const LyfRequestInput *input, LyfHttpRequest *request);
 
+/* the same from parts that are there: method and URL, its parameters still to be added */
+extern LyfFailure *lyf_request_print(const LyfRequestParts *parts, const char *method, const char *url,
+									 LyfHttpRequest *request);
+
 /* build, send, judge, retry; the page lives in CurrentMemoryContext */
 extern LyfFailure *lyf_request_send(LyfRequester *requester, LyfSession *session,
 									const LyfRequestInput *input, LyfPage **page);
@@ -107,13 +112,18 @@ extern LyfValue *lyf_page_plain_headers(const LyfPage *page, const LyfTemplate *
 typedef struct LyfAuthKind
 {
 	const char *type;
-	LyfFailure *(*compile) (const LyfComponent *c, LyfAuth **out);
+	LyfFailure *(*compile) (const LyfComponent *c, const LyfComponent *requester, LyfAuth **out);
 	LyfFailure *(*apply) (LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts);
+	/* get a new token in place of the one that was applied last.  MAY be NULL: it has none */
+	LyfFailure *(*refresh) (LyfAuth *auth, LyfSession *session, bool *able);
+	/* requests of its own count, too.  MAY be NULL */
+	void		(*set_budget) (LyfAuth *auth, LyfBudget *budget);
 } LyfAuthKind;
 
 struct LyfAuth
 {
 	const LyfAuthKind *kind;
+	const char *print;			/* the same for components with the same contents; kinds that need it set it */
 };
 
 extern const LyfAuthKind lyf_auth_none;
@@ -121,6 +131,64 @@ extern const LyfAuthKind lyf_auth_api_key;
 extern const LyfAuthKind lyf_auth_bearer;
 extern const LyfAuthKind lyf_auth_basic;
 extern const LyfAuthKind lyf_auth_selective;
+extern const LyfAuthKind lyf_auth_oauth;
+extern const LyfAuthKind lyf_auth_session;
+extern const LyfAuthKind lyf_auth_legacy_session;
+extern const LyfAuthKind lyf_auth_jwt;
+
+extern void lyf_auth_set_budget(LyfAuth *auth, LyfBudget *budget);
+
+/* a field's template; fallback (may be NULL: none) if it is not there or empty */
+extern LyfFailure *lyf_auth_template(const LyfComponent *c, const char *field, const char *fallback, LyfTemplate **out);
+
+/* a field that is a map of templates, or NULL */
+extern LyfFailure *lyf_auth_tree(const LyfComponent *c, const char *field, LyfTemplateTree **out);
+
+/* what the component holds, as a short text; more may be NULL */
+extern const char *lyf_auth_print(const LyfComponent *c, const LyfComponent *more);
+
+/* add one header; put a token where the option says.  A header without a name is none */
+extern LyfFailure *lyf_auth_set_header(LyfRequestParts *parts, const char *name, const char *value);
+extern LyfFailure *lyf_auth_inject(const LyfRequestOption *option, const char *token, LyfSession *session,
+								   LyfRequestParts *parts);
+
+/* in auth_jwt.c: a signed token, with its prefix */
+extern LyfFailure *lyf_jwt_token(LyfAuth *auth, LyfSession *session, char **token);
+
+/* in auth_cache.c */
+
+/* What a session knows of one of its authenticators. */
+typedef struct LyfAuthState
+{
+	struct LyfAuthState *next;
+	const LyfAuth *auth;
+	uint8		key[LYF_SHA256_BYTES];	/* of its token in the backend's cache */
+	char	   *used;			/* the token that was applied last, or NULL */
+	bool		fetched;		/* this read has got it from the service */
+	bool		inherited;		/* it was in the cache already */
+	bool		checked;		/* the session token of the configuration was tried, and what came of it */
+	bool		valid;
+} LyfAuthState;
+
+extern LyfAuthState *lyf_auth_state(LyfSession *session, const LyfAuth *auth);
+
+/* tokens that the backend keeps, by account, configuration and component; a copy in CurrentMemoryContext, or false */
+extern bool lyf_auth_cached(LyfAuthState *state, LyfToken *token);
+extern void lyf_auth_cache(LyfAuthState *state, const LyfToken *token);
+
+/* a request refused: forget what earlier reads left in the cache; false if it was nothing */
+extern bool lyf_auth_forget_inherited(LyfSession *session);
+
+/* the token that goes into the request now: kept in state->used, hidden from messages */
+extern void lyf_auth_note_used(LyfSession *session, LyfAuthState *state, const char *token);
+
+/* in token.c */
+
+/* one request, not judged; a failure: there was no response */
+extern LyfFailure *lyf_token_exchange(const LyfHttpRequest *request, LyfNetStats *stats, LyfPage **page);
+
+/* a time, as people and services write it (the engine's ab_datetime_parse) */
+extern LyfFailure *lyf_token_time(const char *text, TimestampTz *at);
 
 /* in backoff.c */
 
@@ -155,6 +223,9 @@ extern LyfFailure *lyf_response_filter_match(const LyfResponseFilter *filter, co
 
 /* the error text that a body holds, or NULL */
 extern char *lyf_response_error_text(LyfPage *page);
+
+/* in outcome.c: the first bytes of a text of others, on one line, without what is secret */
+extern char *lyf_session_shown(const LyfSession *session, const char *text);
 
 /* in budget.c; budget may be NULL */
 

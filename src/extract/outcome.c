@@ -226,9 +226,8 @@ hint_for(int status)
 	return status >= 500 ? "The API has a problem of its own. Try again later." : NULL;
 }
 
-/* the first bytes of a text, without secrets and line breaks */
-static char *
-shown_text(const LyfSession *session, const char *text)
+char *
+lyf_session_shown(const LyfSession *session, const char *text)
 {
 	char	   *shown = lyf_redact_text(text, session->secrets, session->secret_count);
 	int			len = pg_mbcliplen(shown, (int) strlen(shown), DETAIL_BYTES);
@@ -250,11 +249,11 @@ response_failure(const LyfSession *session, LyfPage *page, const LyfVerdict *ver
 	LyfFailure *failure = lyf_failure(ERRCODE_FDW_ERROR, "%s %s failed with status %d", page->method, url, status);
 
 	if (message != NULL && message[0] != '\0' && text != NULL && text[0] != '\0')
-		lyf_failure_detail(failure, "%s The server says: %s", shown_text(session, message), shown_text(session, text));
+		lyf_failure_detail(failure, "%s The server says: %s", lyf_session_shown(session, message), lyf_session_shown(session, text));
 	else if (message != NULL && message[0] != '\0')
-		lyf_failure_detail(failure, "%s", shown_text(session, message));
+		lyf_failure_detail(failure, "%s", lyf_session_shown(session, message));
 	else if (text != NULL && text[0] != '\0')
-		lyf_failure_detail(failure, "The server says: %s", shown_text(session, text));
+		lyf_failure_detail(failure, "The server says: %s", lyf_session_shown(session, text));
 	if (hint_for(status) != NULL)
 		lyf_failure_hint(failure, "%s", hint_for(status));
 	if (verdict->action != LYF_FAIL || verdict->transient || status == 429 || status >= 500)

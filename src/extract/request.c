@@ -81,7 +81,7 @@ lyf_requester_compile(const LyfComponent *c, bool is_parent, LyfRequester **out)
 	LYF_TRY(compile_timeouts(c, requester));
 	LYF_TRY(lyf_component_bool(c, "use_cache", is_parent, &requester->use_cache));
 	LYF_TRY(lyf_request_templates_compile(c, &requester->templates));
-	LYF_TRY(lyf_auth_compile(&auth, &requester->auth));
+	LYF_TRY(lyf_auth_compile(&auth, c, &requester->auth));
 	LYF_TRY(lyf_error_handler_compile(&handler, &requester->error_handler));
 	*out = requester;
 	return NULL;
@@ -91,6 +91,7 @@ void
 lyf_requester_set_budget(LyfRequester *requester, LyfBudget *budget)
 {
 	requester->budget = budget;
+	lyf_auth_set_budget(requester->auth, budget);
 }
 
 /* a template that needs no more than the configuration as its value, any other as its source */
@@ -273,25 +274,32 @@ print_body(const LyfRequestParts *parts, LyfHttpRequest *request, const char **c
 }
 
 LyfFailure *
+lyf_request_print(const LyfRequestParts *parts, const char *method, const char *url, LyfHttpRequest *request)
+{
+	const char *content_type;
+
+	memset(request, 0, sizeof(*request));
+	request->method = method;
+	request->url = lyf_encode_url(url, parts->parameters);
+	if (strlen(request->url) > MAX_URL_LENGTH)
+		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "a URL may have %d bytes at most", MAX_URL_LENGTH);
+	LYF_TRY(print_body(parts, request, &content_type));
+	return print_headers(parts, content_type, request);
+}
+
+LyfFailure *
 lyf_request_build(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfHttpRequest *request)
 {
 	LyfRequestParts parts;
-	const char *content_type;
 	char	   *url;
 
-	memset(request, 0, sizeof(*request));
-	request->method = requester->method;
+	LYF_TRY(make_parts(requester, session, input, &parts));
+	LYF_TRY(make_url(requester, input, &url));
+	LYF_TRY(lyf_request_print(&parts, requester->method, url, request));
 	request->connect_timeout_ms = requester->connect_timeout_ms;
 
 	/* the manifest's bounds the silence between bytes, ours all of it: it can only be longer */
 	if (lyf_request_timeout > 0 && requester->read_timeout_ms > lyf_request_timeout)
 		request->timeout_ms = requester->read_timeout_ms;
-
-	LYF_TRY(make_parts(requester, session, input, &parts));
-	LYF_TRY(make_url(requester, input, &url));
-	request->url = lyf_encode_url(url, parts.parameters);
-	if (strlen(request->url) > MAX_URL_LENGTH)
-		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "a URL may have %d bytes at most", MAX_URL_LENGTH);
-	LYF_TRY(print_body(&parts, request, &content_type));
-	return print_headers(&parts, content_type, request);
+	return NULL;
 }

@@ -48,16 +48,48 @@ exchange(LyfRequester *requester, LyfSession *session, const LyfRequestInput *in
 	return NULL;
 }
 
+/* What one request has been through so far. */
+typedef struct Trial
+{
+	int			attempt;		/* from 1 */
+	int64		started_us;
+	bool		refreshed;		/* the error handler had its access token replaced */
+	bool		refresh_failed; /* ... or that was tried in vain */
+	bool		retried_fresh;	/* without tokens of earlier reads */
+} Trial;
+
+/*
+ * The error handler wants a new access token before the next try: it gets one, once.
+ * If the service just has no time for it, the old one is tried again.
+ */
+static LyfFailure *
+refresh(LyfRequester *requester, LyfSession *session, Trial *trial, LyfFailure *refused)
+{
+	LyfFailure *failure;
+	bool		able;
+
+	if (trial->refreshed)
+		return lyf_failure_hint(refused, trial->refresh_failed ?
+								"The access token is refused, and there was no other one. Try again later." :
+								"A new access token is refused, too: the account that it belongs to may not read this.");
+	failure = lyf_auth_refresh(requester->auth, session, &able);
+	if (failure != NULL && !failure->retryable)
+		return failure;
+	trial->refreshed = able;
+	trial->refresh_failed = failure != NULL;
+	return NULL;
+}
+
 /* judge the try; *again: it was waited and is to be repeated */
 static LyfFailure *
 settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage *page,
-	   const LyfFailure *error, int attempt, int64 started_us, bool *again)
+	   const LyfFailure *error, Trial *trial, bool *again)
 {
 	LyfOutcome	outcome = {0};
-	int64		elapsed_ms = (lyf_monotonic_us() - started_us) / 1000;
+	int64		elapsed_ms = (lyf_monotonic_us() - trial->started_us) / 1000;
 
 	*again = false;
-	LYF_TRY(lyf_outcome_judge(requester->error_handler, session, input->scope, page, error, attempt, &outcome));
+	LYF_TRY(lyf_outcome_judge(requester->error_handler, session, input->scope, page, error, trial->attempt, &outcome));
 	if (outcome.action == LYF_SUCCESS || outcome.action == LYF_IGNORE)
 	{
 		if (page == NULL)
@@ -70,9 +102,21 @@ settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *inpu
 		page->reset = true;
 		return NULL;
 	}
+
+	/* A token that is older than this read may have been revoked */
+	if (outcome.action == LYF_FAIL && page != NULL && page->response->status == 401 &&
+		!trial->retried_fresh && lyf_auth_forget_inherited(session))
+	{
+		trial->retried_fresh = true;
+		trial->attempt--;
+		*again = true;
+		return NULL;
+	}
 	if (outcome.action == LYF_FAIL || outcome.give_up || outcome.action == LYF_RESET_PAGINATION ||
 		(outcome.max_time_ms > 0 && elapsed_ms >= outcome.max_time_ms))
 		return outcome.failure;
+	if (outcome.action == LYF_REFRESH_TOKEN_THEN_RETRY)
+		LYF_TRY(refresh(requester, session, trial, outcome.failure));
 
 	*again = true;
 	if (session->stats != NULL)
@@ -97,9 +141,9 @@ LyfFailure *
 lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage **page)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	int64		started_us = lyf_monotonic_us();
+	Trial		trial = {.started_us = lyf_monotonic_us()};
 
-	for (int attempt = 1;; attempt++)
+	for (;;)
 	{
 		MemoryContext try_cxt = AllocSetContextCreate(caller, "lyftron request", ALLOCSET_DEFAULT_SIZES);
 		LyfFailure *failure;
@@ -107,10 +151,11 @@ lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestI
 		bool		again = false;
 
 		CHECK_FOR_INTERRUPTS();
+		trial.attempt++;
 		MemoryContextSwitchTo(try_cxt);
 		failure = exchange(requester, session, input, page, &error);
 		if (failure == NULL)
-			failure = settle(requester, session, input, *page, error, attempt, started_us, &again);
+			failure = settle(requester, session, input, *page, error, &trial, &again);
 		MemoryContextSwitchTo(caller);
 		if (failure != NULL)
 			failure = redacted_copy(session, failure);
