@@ -7,7 +7,8 @@
  * to be sent, its transfer is taken over.  So a guess that was wrong costs a
  * request, and changes nothing else.  What nobody took for a long time is dropped.
  *
- * A request sent twice must do no harm: only GETs go ahead.
+ * A request sent twice must do no harm: only GETs go ahead, and those whose
+ * authentication is at hand and stays the same.
  */
 #include "postgres.h"
 
@@ -139,6 +140,8 @@ send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input,
 	LyfHttpRequest request;
 	bool		allowed;
 
+	if (!lyf_auth_is_steady(requester->auth, session))
+		return NULL;
 	LYF_TRY(lyf_request_build(requester, session, input, &request));
 	if (strcmp(request.method, "GET") != 0 || (requester->use_cache && lyf_cache_has(session, &request)))
 		return NULL;

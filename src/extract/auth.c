@@ -134,3 +134,9 @@ lyf_auth_set_budget(LyfAuth *auth, LyfBudget *budget)
 	if (auth->kind->set_budget != NULL)
 		auth->kind->set_budget(auth, budget);
 }
+
+bool
+lyf_auth_is_steady(LyfAuth *auth, LyfSession *session)
+{
+	return auth->kind->is_steady == NULL || auth->kind->is_steady(auth, session);
+}

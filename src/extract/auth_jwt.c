@@ -220,4 +220,11 @@ apply_jwt(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestP
 	return lyf_auth_inject(((Jwt *) auth)->option, token, session, parts);
 }
 
-const LyfAuthKind lyf_auth_jwt = {"JwtAuthenticator", compile_jwt, apply_jwt};
+/* it says when it was made, and some signatures are random */
+static bool
+is_steady_jwt(LyfAuth *auth, LyfSession *session)
+{
+	return false;
+}
+
+const LyfAuthKind lyf_auth_jwt = {"JwtAuthenticator", compile_jwt, apply_jwt, NULL, is_steady_jwt};

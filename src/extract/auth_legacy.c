@@ -171,4 +171,15 @@ apply_legacy(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfReque
 	return lyf_auth_set_header(parts, header, token);
 }
 
-const LyfAuthKind lyf_auth_legacy_session = {"LegacySessionTokenAuthenticator", compile_legacy, apply_legacy};
+static bool
+is_steady_legacy(LyfAuth *auth, LyfSession *session)
+{
+	LyfAuthState *state = lyf_auth_state(session, auth);
+	LyfToken	token;
+
+	return state->valid || (lyf_auth_cached(state, &token) && token.expires >= lyf_now());
+}
+
+const LyfAuthKind lyf_auth_legacy_session = {
+	"LegacySessionTokenAuthenticator", compile_legacy, apply_legacy, NULL, is_steady_legacy
+};

@@ -289,4 +289,19 @@ refresh_oauth(LyfAuth *auth, LyfSession *session, bool *able)
 	return *able ? get_token((LyfOAuth *) auth, session, true, &token) : NULL;
 }
 
-const LyfAuthKind lyf_auth_oauth = {"OAuthAuthenticator", compile_oauth, apply_oauth, refresh_oauth};
+static bool
+is_steady_oauth(LyfAuth *auth, LyfSession *session)
+{
+	const LyfOAuth *oauth = (LyfOAuth *) auth;
+	LyfToken	token;
+
+	if (oauth->endpoint == NULL)
+		return true;
+	if (oauth->single_use)
+		return stored_token(oauth, session, &token) == NULL && is_good(&token);
+	return lyf_auth_cached(lyf_auth_state(session, auth), &token) && is_good(&token);
+}
+
+const LyfAuthKind lyf_auth_oauth = {
+	"OAuthAuthenticator", compile_oauth, apply_oauth, refresh_oauth, is_steady_oauth
+};

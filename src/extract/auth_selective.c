@@ -109,6 +109,14 @@ refresh_selective(LyfAuth *auth, LyfSession *session, bool *able)
 	return lyf_auth_refresh(chosen, session, able);
 }
 
+static bool
+is_steady_selective(LyfAuth *auth, LyfSession *session)
+{
+	LyfAuth    *chosen;
+
+	return choose((Selective *) auth, session, &chosen) == NULL && lyf_auth_is_steady(chosen, session);
+}
+
 static void
 set_budget_of_selective(LyfAuth *auth, LyfBudget *budget)
 {
@@ -120,5 +128,6 @@ set_budget_of_selective(LyfAuth *auth, LyfBudget *budget)
 }
 
 const LyfAuthKind lyf_auth_selective = {
-	"SelectiveAuthenticator", compile_selective, apply_selective, refresh_selective, set_budget_of_selective
+	"SelectiveAuthenticator", compile_selective, apply_selective, refresh_selective, is_steady_selective,
+	set_budget_of_selective
 };

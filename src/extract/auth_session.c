@@ -144,6 +144,16 @@ apply_session(LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequ
 	return lyf_auth_inject(own->option, text, session, parts);
 }
 
+/* without a duration each request has a token of its own */
+static bool
+is_steady_session(LyfAuth *auth, LyfSession *session)
+{
+	LyfToken	token;
+
+	return ((SessionToken *) auth)->duration != NULL &&
+		lyf_auth_cached(lyf_auth_state(session, auth), &token) && token.expires >= lyf_now();
+}
+
 static void
 set_budget_of_session(LyfAuth *auth, LyfBudget *budget)
 {
@@ -151,5 +161,5 @@ set_budget_of_session(LyfAuth *auth, LyfBudget *budget)
 }
 
 const LyfAuthKind lyf_auth_session = {
-	"SessionTokenAuthenticator", compile_session, apply_session, NULL, set_budget_of_session
+	"SessionTokenAuthenticator", compile_session, apply_session, NULL, is_steady_session, set_budget_of_session
 };

@@ -116,6 +116,8 @@ typedef struct LyfAuthKind
 	LyfFailure *(*apply) (LyfAuth *auth, LyfSession *session, const LyfScope *scope, LyfRequestParts *parts);
 	/* get a new token in place of the one that was applied last.  MAY be NULL: it has none */
 	LyfFailure *(*refresh) (LyfAuth *auth, LyfSession *session, bool *able);
+	/* would it be applied now without asking anybody, and the same again in a moment?  MAY be NULL: always */
+	bool		(*is_steady) (LyfAuth *auth, LyfSession *session);
 	/* requests of its own count, too.  MAY be NULL */
 	void		(*set_budget) (LyfAuth *auth, LyfBudget *budget);
 } LyfAuthKind;
@@ -137,6 +139,9 @@ extern const LyfAuthKind lyf_auth_legacy_session;
 extern const LyfAuthKind lyf_auth_jwt;
 
 extern void lyf_auth_set_budget(LyfAuth *auth, LyfBudget *budget);
+
+/* can a request be sent ahead, and be known again by its bytes? */
+extern bool lyf_auth_is_steady(LyfAuth *auth, LyfSession *session);
 
 /* a field's template; fallback (may be NULL: none) if it is not there or empty */
 extern LyfFailure *lyf_auth_template(const LyfComponent *c, const char *field, const char *fallback, LyfTemplate **out);

@@ -11,6 +11,7 @@ Prints "ready" when it listens. Every token it makes has "-tok-" in it.
     GET  /api/...               wants "Authorization: Bearer" with an access token that is still good
     POST /login                 {"username": "u", "password": "..."} gives a session token
     GET  /session/...           wants it: as bearer, as "Token ..." in Authorization or X-Session, or as parameter sid
+                                A path that ends in "paged" has three pages, by parameter page
     GET  /whoami                200 if X-Session has a session token that is good, else 401
     GET  /jwt/...               wants a signed token, as bearer or parameter jwt; a record has what is in it
 
@@ -232,6 +233,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({"message": "access token %s is not valid" % token}, 401)
         self.answer({"items": [{"id": i, "serial": int(token.split("-")[2])} for i in (1, 2)]})
 
+    def items(self, path, query, item):
+        over = path.endswith("paged") and int(query.get("page", 1)) > 3
+        self.answer({"items": [] if over else [item]})
+
     def session(self, api, path, query):
         given = (self.headers["X-Session"] or self.headers["Authorization"] or query.get("sid", "")).split(" ")
         with api.changed:
@@ -239,7 +244,7 @@ class Handler(BaseHTTPRequestHandler):
             good = given[-1] in api.sessions
         if not good:
             return self.answer({"message": "session %s is over" % given[-1]}, 401)
-        self.answer({"items": [{"id": 1, "how": " ".join(given[:-1])}]})
+        self.items(path, query, {"id": 1, "how": " ".join(given[:-1])})
 
     def log_in(self, api, body):
         given = json.loads(body)
@@ -251,13 +256,16 @@ class Handler(BaseHTTPRequestHandler):
             api.sessions.add(token)
         self.answer({"data": {"sessions": [{"key": token}]}, "id": token})
 
-    def jwt(self, api, query):
+    def jwt(self, api, path, query):
+        with api.changed:
+            api.count(path)
         token = query.get("jwt") or (self.headers["Authorization"] or "").split(" ")[-1]
         try:
             header, claims = verify(api.keys, token)
         except (ValueError, KeyError) as e:
             return self.answer({"message": "%s in %s" % (e, token)}, 401)
-        self.answer({"items": [{"id": 1, "header": header, "claims": claims, "scheme": (self.headers["Authorization"] or "").split(" ")[0]}]})
+        scheme = (self.headers["Authorization"] or "").split(" ")[0]
+        self.items(path, query, {"id": 1, "header": header, "claims": claims, "scheme": scheme})
 
     # -- what tests ask ------------------------------------------------------
 
@@ -299,7 +307,7 @@ class Handler(BaseHTTPRequestHandler):
                 api.count("whoami")
             return self.answer({}, 200 if self.headers["X-Session"] in api.sessions else 401)
         if url.path.startswith("/jwt/"):
-            return self.jwt(api, query)
+            return self.jwt(api, url.path, query)
         self.admin(api, url.path, query, body)
 
     do_GET = do_POST = handle_any

@@ -62,7 +62,10 @@ my $key = sub { return qq("{{ json_loads(config['keys'])['$_[0]'] }}"); };
 my $assertion = q(use_profile_assertion: true, profile_assertion: {type: JwtAuthenticator, algorithm: RS256, token_duration: 60,
   jwt_payload: {iss: me, aud: "{{ config['base_url'] }}"}, secret_key: ) . $key->('rsa') . '}';
 
-# name => path, authenticator, more of the requester
+my $pages = 'paginator: {type: DefaultPaginator, page_token_option: {type: RequestOption, inject_into: request_parameter, field_name: page}, '
+  . 'pagination_strategy: {type: PageIncrement, start_from_page: 1, page_size: 1, inject_on_first_request: true}}';
+
+# name => path, authenticator, more of the requester, more of the retriever
 my %streams = (
 	refreshed => [ 'api/refreshed', "$oauth, $client, $again" ],
 	credentials => [ 'api/credentials', "$oauth, $client, grant_type: client_credentials, scopes: [a, 'b c'], refresh_request_body: {more: \"{{ 1 + 1 }}\", client_id: hidden}" ],
@@ -106,6 +109,9 @@ my %streams = (
 	reserved => [ 'jwt/a', q(type: JwtAuthenticator, algorithm: HS256, secret_key: "{{ config['hmac'] }}", additional_jwt_payload: {exp: 1}) ],
 	jwt_query => [ 'jwt/a', q(type: JwtAuthenticator, algorithm: HS384, secret_key: "{{ config['hmac'] }}", header_prefix: null, )
 		  . 'request_option: {type: RequestOption, inject_into: request_parameter, field_name: jwt}' ],
+	paged_jwt => [ 'jwt/paged', 'type: JwtAuthenticator, algorithm: ES256, secret_key: ' . $key->('ec256'), undef, $pages ],
+	paged_each => [ 'session/paged', "type: SessionTokenAuthenticator, $login, request_authentication: {type: Bearer}", undef, $pages ],
+	paged_once => [ 'session/paged', "type: SessionTokenAuthenticator, $login, expiration_duration: PT1H, request_authentication: {type: Bearer}", undef, $pages ],
 	map { lc $_->[0] => [ 'jwt/a', "type: JwtAuthenticator, algorithm: $_->[0], secret_key: " . $key->($_->[1]) ] }
 	  [ 'RS256', 'rsa' ], [ 'RS384', 'rsa' ], [ 'PS256', 'rsa' ], [ 'PS512', 'rsa' ], [ 'ES256', 'ec256' ], [ 'ES384', 'ec384' ],
 	  [ 'ES512', 'ec521' ], [ 'ES256K', 'k256' ], [ 'EdDSA', 'ed' ]);
@@ -113,14 +119,15 @@ my %streams = (
 my $manifest = <<'YAML' . join '', map {
 version: 6.0.0
 type: DeclarativeSource
+concurrency_level: {type: ConcurrencyLevel, default_concurrency: 4}
 check: {type: CheckStream, stream_names: [refreshed]}
 spec: {type: Spec, connection_specification: {type: object, additionalProperties: true, properties: {}}}
 streams:
 YAML
-	my ($path, $auth, $more) = @{ $streams{$_} };
+	my ($path, $auth, $more, $retriever) = @{ $streams{$_} };
 	"  - {type: DeclarativeStream, name: $_, schema_loader: {type: InlineSchemaLoader, schema: {type: object, properties: {id: {type: integer}, serial: {type: integer}}}}, "
 	  . "retriever: {type: SimpleRetriever, record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: [items]}}, "
-	  . "requester: {type: HttpRequester, url_base: \"{{ config['base_url'] }}\", path: $path, authenticator: {$auth}" . ($more ? ", $more" : '') . "}}}\n"
+	  . ($retriever ? "$retriever, " : '') . "requester: {type: HttpRequester, url_base: \"{{ config['base_url'] }}\", path: $path, authenticator: {$auth}" . ($more ? ", $more" : '') . "}}}\n"
 } sort keys %streams;
 is($node->safe_psql('postgres', "SELECT string_agg(stream || ': ' || reason, ', ') FROM lyftron.add_connector('auth', " . quote($manifest) . ') WHERE NOT ready'),
 	'', 'each kind of authenticator is ready');
@@ -319,6 +326,15 @@ for my $stream (qw(rs256 rs384 ps256 ps512 es256 es384 es512 es256k eddsa locked
 	is($claims->{exp} - $claims->{iat}, 1200, 'hs256: 20 minutes, if nothing else is said');
 	is($r->{scheme}, 'Bearer', 'hs256: behind its prefix');
 	is_deeply((records('hs512_encoded'))[0]{header}, { alg => 'HS512', typ => 'JWT' }, 'hs512: with an encoded key');
+}
+# What is asked for ahead of time has its credentials, too: none is asked for twice.
+for my $case ([ 'paged_jwt', '/jwt/paged', 0 ], [ 'paged_each', '/session/paged', 4 ], [ 'paged_once', '/session/paged', 1 ])
+{
+	my ($stream, $path, $logins) = @$case;
+	my ($asked, $logged) = (counted($path), counted('login'));
+	is($node->safe_psql('postgres', read_sql('api', $stream)), '3', "$stream: three pages");
+	is(counted($path) - $asked, 4, "$stream: by four requests");
+	is(counted('login') - $logged, $logins, "$stream: and $logins logins");
 }
 for my $case ([ 'locked_wrong', qr/cannot be signed with RS512: there is no private key.*HINT:  .*passphrase/s ], [ 'locked_shut', qr/there is no private key/ ],
 	[ 'kind_wrong', qr/cannot be signed with ES256: the private key is of another kind/ ], [ 'no_key', qr/cannot be signed with RS256: there is no private key/ ],
