@@ -407,6 +407,18 @@ chain('six');
 	is(exchanged('six'), 1, 'and asks for nothing');
 }
 
+# The leader of a parallel query.
+chain('leader');
+{
+	my $setup = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;';
+	my $query = 'SELECT count(o.id) FROM (SELECT i FROM numbers WHERE i % 5000 = 0) n LEFT JOIN LATERAL (SELECT * FROM leader.once OFFSET 0) o ON o.id + n.i > 0';
+	$node->safe_psql('postgres', 'CREATE TABLE numbers AS SELECT i FROM generate_series(1, 10000) i; ANALYZE numbers;
+		CREATE SCHEMA leader; IMPORT FOREIGN SCHEMA "default" LIMIT TO (once) FROM SERVER leader INTO leader');
+	like($node->safe_psql('postgres', "$setup EXPLAIN $query"), qr/Gather.*Foreign Scan/s, 'a scan above a parallel one');
+	is($node->safe_psql('postgres', "$setup $query"), '4', 'renews, too');
+	is(exchanged('leader'), 1, 'once');
+}
+
 # A server that was not committed yet.
 {
 	my $token = admin('chain?name=seven');
