@@ -8,6 +8,7 @@
 
 #include "utils/guc.h"
 
+#include "base/hosts.h"
 #include "base/settings.h"
 
 int			lyf_connect_timeout;
@@ -18,6 +19,8 @@ int			lyf_checkpoint_interval;
 int			lyf_checkpoint_size;
 int			lyf_max_concurrency;
 bool		lyf_pushdown;
+char	   *lyf_allowed_hosts;
+char	   *lyf_ca_file;
 char	   *lyf_test_now;
 
 typedef struct IntSetting
@@ -48,6 +51,56 @@ static const IntSetting int_settings[] = {
 	&lyf_max_concurrency, 8, 1, 100, 0},
 };
 
+typedef struct TextSetting
+{
+	const char *name;
+	const char *description;
+	char	  **variable;
+	const char *value;
+	GucContext	context;
+	int			flags;
+	GucStringCheckHook check;
+} TextSetting;
+
+#define HOST_ENTRY	"\"%.*s\" is no host name, *.name, address, block of addresses or *, with or without a port."
+
+/*
+ * A wrong entry stands for nothing.  To refuse the whole list where it comes from a file or a
+ * role's settings would leave the default, which may allow more than was meant.
+ */
+static bool
+check_hosts(char **value, void **extra, GucSource source)
+{
+	const char *list = *value;
+	LyfHostEntry entry;
+
+	while (lyf_hosts_next(&list, &entry))
+	{
+		if (entry.valid)
+			continue;
+		if (source >= PGC_S_INTERACTIVE)
+		{
+			GUC_check_errdetail(HOST_ENTRY, (int) entry.len, entry.text);
+			return false;
+		}
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("wrong entry in lyftron.allowed_hosts"),
+				 errdetail(HOST_ENTRY, (int) entry.len, entry.text)));
+	}
+	return true;
+}
+
+/* the first two bind those who are no superuser */
+static const TextSetting text_settings[] = {
+	{"lyftron.allowed_hosts", "Hosts that sources may be at: names, *.names, addresses, blocks of addresses, or * for all that are not guarded.",
+	&lyf_allowed_hosts, "*", PGC_SUSET, GUC_LIST_INPUT, check_hosts},
+	{"lyftron.ca_file", "File with the certificates of the authorities that sources are trusted by; empty for the system's.",
+	&lyf_ca_file, "", PGC_SUSET, 0, NULL},
+	{"lyftron.test_now", "A fixed time that expressions and cursors see as now, for tests.",
+	&lyf_test_now, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL},
+};
+
 void
 lyf_settings_init(void)
 {
@@ -63,9 +116,12 @@ lyf_settings_init(void)
 							 "Makes conditions part of the requests to a source where that is exact.",
 							 NULL, &lyf_pushdown, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("lyftron.test_now",
-							   "A fixed time that expressions and cursors see as now, for tests.",
-							   NULL, &lyf_test_now, "",
-							   PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(text_settings); i++)
+	{
+		const TextSetting *s = &text_settings[i];
+
+		DefineCustomStringVariable(s->name, s->description, NULL, s->variable,
+								   s->value, s->context, s->flags, s->check, NULL, NULL);
+	}
 	MarkGUCPrefixReserved("lyftron");
 }

@@ -13,6 +13,8 @@ extern int	lyf_checkpoint_interval;	/* ms */
 extern int	lyf_checkpoint_size;	/* kB */
 extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
 extern bool lyf_pushdown;			/* may WHERE become part of requests? */
+extern char *lyf_allowed_hosts; /* a list, base/hosts.h reads it */
+extern char *lyf_ca_file;		/* authorities of TLS, ""/NULL: the system's */
 extern char *lyf_test_now;			/* fixed time for tests, or NULL/"" */
 
 extern void lyf_settings_init(void);

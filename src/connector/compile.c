@@ -13,6 +13,7 @@
 /* What all streams of a manifest have in common, on the way down to the parents */
 typedef struct CompileContext
 {
+	json_t	   *manifest;
 	LyfBudget  *budget;			/* or NULL */
 } CompileContext;
 
@@ -215,7 +216,7 @@ compile_retriever(CompileContext *context, const LyfComponent *retriever, bool i
 							   false, &stream->slice_options_once));
 	if (requester.json == NULL)
 		return lyf_component_invalid(retriever, "field \"requester\" is missing");
-	LYF_TRY(lyf_requester_compile(&requester, is_parent, &stream->requester));
+	LYF_TRY(lyf_requester_compile(&requester, context->manifest, is_parent, &stream->requester));
 	lyf_requester_set_budget(stream->requester, context->budget);
 	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
 	if (json_is_array(router.json) && json_array_size(router.json) == 0)
@@ -247,11 +248,11 @@ compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, L
 	return NULL;
 }
 
-/* budget: what the manifest's api_budget allows, or NULL; it must outlive the stream */
+/* budget: what the manifest's api_budget allows, or NULL; both must outlive the stream */
 LyfFailure *
-lyf_stream_compile(const LyfComponent *c, LyfBudget *budget, LyfStream **out)
+lyf_stream_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, LyfStream **out)
 {
-	CompileContext context = {budget};
+	CompileContext context = {manifest, budget};
 
 	return compile_stream(&context, c, false, out);
 }

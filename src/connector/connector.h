@@ -35,9 +35,9 @@ typedef struct LyfStream
 
 /*
  * Compile one DeclarativeStream with its parents, in CurrentMemoryContext.  budget: of the
- * manifest's API, or NULL; it and the component's document must outlive the stream.
+ * manifest's API, or NULL; it and the manifest that c is part of must outlive the stream.
  */
-extern LyfFailure *lyf_stream_compile(const LyfComponent *c, LyfBudget *budget, LyfStream **out);
+extern LyfFailure *lyf_stream_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, LyfStream **out);
 
 /* in registry.c: the connectors of this database, resolved manifests cached a backend */
 

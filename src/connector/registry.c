@@ -302,7 +302,7 @@ lyf_connector_stream(const LyfConnector *connector, const char *name, LyfStream 
 		if (connector->unusable != NULL)
 			return lyf_failure_copy(connector->unusable);
 		c = lyf_component(listed->json, psprintf("streams.%s", name));
-		return lyf_stream_compile(&c, connector->budget, stream);
+		return lyf_stream_compile(&c, connector->manifest, connector->budget, stream);
 	}
 	return unknown_stream(connector, name);
 }

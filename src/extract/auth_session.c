@@ -49,7 +49,7 @@ compile_session(const LyfComponent *c, const LyfComponent *requester, LyfAuth **
 	session->auth.print = lyf_auth_print(c, NULL);
 	if (decoder.json != NULL && strcmp(decoder.type, "JsonDecoder") != 0)
 		return lyf_component_unsupported(&decoder);
-	LYF_TRY(lyf_requester_compile(&login, false, &session->login));
+	LYF_TRY(lyf_requester_compile(&login, NULL, false, &session->login));
 	LYF_TRY(lyf_component_value(c, "session_token_path", &session->path));
 	if (!lyf_value_is(session->path, LYF_LIST) || session->path->len == 0)
 		return lyf_component_invalid(c, "session_token_path must be a list of names");

@@ -27,6 +27,7 @@ typedef struct LyfSession
 	int			secret_count;
 	int			secrets_given;	/* how many of them are the configuration's */
 	const char *identity;		/* whose account it is: tokens are kept by it */
+	LyfValue   *origins;		/* keys: hosts that the manifest names; NULL: not looked up yet */
 	/* auth's own, by component (access tokens ...); see auth_cache.c */
 	struct LyfAuthState *auth_states;
 	/* responses of parent streams, by request; see cache.c */
@@ -79,8 +80,8 @@ extern LyfFailure *lyf_request_option_compile(const LyfComponent *c, LyfRequestO
 
 typedef struct LyfRequester LyfRequester;	/* HttpRequester: url, method, options provider, auth, error handler, budget */
 
-/* c is the requester; base_url etc. as the manifest has them.  is_parent: use_cache defaults to true */
-extern LyfFailure *lyf_requester_compile(const LyfComponent *c, bool is_parent, LyfRequester **out);
+/* c is a requester of the manifest, which must outlive it (NULL: it may ask its own host only).  is_parent: use_cache defaults to true */
+extern LyfFailure *lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, LyfRequester **out);
 
 /* "GET https://host/path/{{ ... }}" for EXPLAIN; secrets are not in it, since templates are shown, not values */
 extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session);
@@ -91,7 +92,8 @@ typedef struct LyfPage
 	LyfValue   *body;			/* parsed JSON, once lyf_page_json was called */
 	bool		body_parsed;
 	LyfFailure *body_problem;	/* why it is no JSON, or NULL */
-	bool		no_records;		/* ignored by the error handler: status >= 400 */
+	bool		ignored;		/* by the error handler */
+	bool		no_records;		/* the same, with a status >= 400 */
 	bool		reset;			/* RESET_PAGINATION was asked for */
 	bool		watched;		/* paging will look at the response, as it came */
 	LyfValue   *headers;		/* map for templates, `link` parsed */

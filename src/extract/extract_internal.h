@@ -52,6 +52,7 @@ struct LyfRequester
 	LyfAuth    *auth;
 	LyfErrorHandler *error_handler;
 	LyfBudget  *budget;			/* or NULL */
+	json_t	   *manifest;		/* it is part of */
 	bool		use_cache;
 	int			connect_timeout_ms;
 	int			read_timeout_ms;
@@ -85,6 +86,9 @@ extern LyfTransfer *lyf_ahead_take(LyfSession *session, const LyfHttpRequest *re
 extern LyfFailure *lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out);
 extern LyfFailure *lyf_request_templates_eval(const LyfRequestTemplates *templates,
 											  const LyfScope *scope, LyfRequestParts *parts);
+
+/* in origin.c: may this request be sent to where its URL points? */
+extern LyfFailure *lyf_origin_check(const LyfRequester *requester, LyfSession *session, const char *url);
 
 /* in cache.c */
 

@@ -57,7 +57,7 @@ reject_unsupported(const LyfComponent *c)
 
 /* Compile an HttpRequester; memory: CurrentMemoryContext. */
 LyfFailure *
-lyf_requester_compile(const LyfComponent *c, bool is_parent, LyfRequester **out)
+lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, LyfRequester **out)
 {
 	LyfRequester *requester;
 	LyfComponent auth;
@@ -69,6 +69,7 @@ lyf_requester_compile(const LyfComponent *c, bool is_parent, LyfRequester **out)
 		return lyf_component_unsupported(c);
 
 	requester = palloc0(sizeof(LyfRequester));
+	requester->manifest = manifest;
 	auth = lyf_component_child(c, "authenticator");
 	handler = lyf_component_child(c, "error_handler");
 	LYF_TRY(lyf_component_template(c, "url", &requester->url));
@@ -151,9 +152,8 @@ make_url(const LyfRequester *requester, const LyfRequestInput *input, char **url
 		base = psprintf("%s/", base);
 	*url = *path != '\0' ? lyf_url_join(base, path) : base;
 	if (pg_strncasecmp(*url, "http://", 7) != 0 && pg_strncasecmp(*url, "https://", 8) != 0)
-		return lyf_failure_hint(lyf_failure(ERRCODE_FDW_ERROR, "\"%s\" is no http or https URL",
-											lyf_redact_url(*base != '\0' ? base : *url)),
-								"Check the configuration values that the URL is made from.");
+		return lyf_failure_hint(lyf_failure(ERRCODE_FDW_ERROR, "\"%s\" is no http or https URL", lyf_redact_url(*url)),
+								"Check the configuration values that the URL is made from, and where the source's links lead.");
 	return NULL;
 }
 
@@ -295,6 +295,7 @@ lyf_request_build(LyfRequester *requester, LyfSession *session, const LyfRequest
 
 	LYF_TRY(make_parts(requester, session, input, &parts));
 	LYF_TRY(make_url(requester, input, &url));
+	LYF_TRY(lyf_origin_check(requester, session, url));
 	LYF_TRY(lyf_request_print(&parts, requester->method, url, request));
 	request->connect_timeout_ms = requester->connect_timeout_ms;
 

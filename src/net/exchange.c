@@ -97,6 +97,24 @@ lyf_head_line(LyfBuffer *head, bool *complete, const char *line, size_t len)
 	return result == LYF_APPEND_OK ? lyf_buffer_append(head, "", 1) : result;
 }
 
+bool
+lyf_head_lengths_agree(const LyfBuffer *head)
+{
+	static const char name[] = "Content-Length:";
+	const char *end = head->data + head->len;
+	const char *first = NULL;
+
+	for (const char *line = head->data; line < end; line += strlen(line) + 1)
+	{
+		if (pg_strncasecmp(line, name, sizeof(name) - 1) != 0)
+			continue;
+		if (first != NULL && strcmp(first + sizeof(name) - 1, line + sizeof(name) - 1) != 0)
+			return false;
+		first = line;
+	}
+	return true;
+}
+
 /* HTTP says Latin-1 and servers send UTF-8: what is valid UTF-8 stays */
 static const char *
 to_utf8(const char *text)

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -54,7 +55,9 @@ enum
 	STOP_BODY_TOO_LARGE = CURL_LAST + 1,
 	STOP_HEAD_TOO_LARGE,
 	STOP_TIMED_OUT,
-	STOP_TOO_MANY_REDIRECTS
+	STOP_TOO_MANY_REDIRECTS,
+	STOP_NOT_ALLOWED,
+	STOP_TWO_LENGTHS
 };
 
 struct LyfTransfer
@@ -66,6 +69,7 @@ struct LyfTransfer
 	CURL	   *easy;
 	struct curl_slist *lines;	/* headers as curl wants them */
 	LyfHttpRequest request;		/* changes with each redirect */
+	LyfAccess	access;			/* of the role that started it */
 	int			redirects;
 	int			timeout_ms;
 	int64		started;
@@ -76,6 +80,7 @@ struct LyfTransfer
 	bool		head_complete;
 	int			head_lines;
 	int			stop;			/* why a callback gave up, or 0 */
+	char		refused[INET6_ADDRSTRLEN];	/* an address that may not be connected to, or "" */
 	char		error[CURL_ERROR_SIZE];
 	/* once it is over */
 	int			code;			/* CURLcode or STOP_... */
@@ -165,12 +170,25 @@ on_timer(CURLM *handle, long timeout_ms, void *arg)
 
 /* ---- callbacks of a transfer ---- */
 
-/* sockets count against the backend's files, and no program started by it inherits them */
+/*
+ * What a name was resolved to is known here, and nothing is sent yet.  Sockets count
+ * against the backend's files, and no program started by it inherits them.
+ */
 static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
+	LyfTransfer *transfer = arg;
+	char		text[INET6_ADDRSTRLEN] = "";
+	const void *bytes = address->family == AF_INET6 ? (void *) &((struct sockaddr_in6 *) &address->addr)->sin6_addr :
+		(void *) &((struct sockaddr_in *) &address->addr)->sin_addr;
 	int			fd;
 
+	if (inet_ntop(address->family, bytes, text, sizeof(text)) == NULL ||
+		!lyf_access_allows(&transfer->access, text))
+	{
+		strlcpy(transfer->refused, text, sizeof(transfer->refused));
+		return CURL_SOCKET_BAD;
+	}
 	if (!AcquireExternalFD())
 		return CURL_SOCKET_BAD;
 	fd = socket(address->family, address->socktype, address->protocol);
@@ -180,6 +198,21 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* before each request: the connection may be one that was opened for a role that may do more */
+static int
+on_connected(void *arg, char *address, char *own_address, int port, int own_port)
+{
+	LyfTransfer *transfer = arg;
+
+	if (lyf_access_allows(&transfer->access, address))
+		return CURL_PREREQFUNC_OK;
+	strlcpy(transfer->refused, address, sizeof(transfer->refused));
+	transfer->stop = STOP_NOT_ALLOWED;
+	return CURL_PREREQFUNC_ABORT;
+}
+#endif
 
 static int
 on_close_socket(void *arg, curl_socket_t fd)
@@ -331,6 +364,24 @@ limit_protocols(CURL *easy)
 #endif
 }
 
+/* to whom connections go: to the host itself, whatever the environment says, and if the role may */
+static void
+set_access(LyfTransfer *transfer)
+{
+	curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+#if LIBCURL_VERSION_NUM >= 0x075000
+	curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
+#else
+	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+#endif
+	if (lyf_ca_file != NULL && lyf_ca_file[0] != '\0')
+		curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, lyf_ca_file);
+}
+
 /* what does not depend on the request */
 static bool
 set_options(LyfTransfer *transfer)
@@ -345,8 +396,7 @@ set_options(LyfTransfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms > 0 ? connect_ms : INT_MAX);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 65536L);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+	set_access(transfer);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -391,6 +441,7 @@ launch(LyfTransfer *transfer)
 	transfer->head.len = transfer->body.len = 0;
 	transfer->head_complete = false;
 	transfer->head_lines = 0;
+	transfer->refused[0] = '\0';
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL || !set_options(transfer) || !set_request(transfer) ||
 		curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
@@ -402,6 +453,23 @@ launch(LyfTransfer *transfer)
 	return true;
 }
 
+/* what has happened where curl takes it for something else */
+static int
+real_ending(const LyfTransfer *transfer, int code)
+{
+	if (code == CURLE_COULDNT_CONNECT && transfer->refused[0] != '\0')
+		return STOP_NOT_ALLOWED;
+	/* cut off in the head it would be a success without a body */
+	if (code == CURLE_OK && !transfer->head_complete)
+		return CURLE_PARTIAL_FILE;
+	if (code == CURLE_OK && !lyf_head_lengths_agree(&transfer->head))
+		return STOP_TWO_LENGTHS;
+	/* one line is longer than curl takes */
+	if (code == CURLE_OUT_OF_MEMORY && transfer->head_lines > 0 && !transfer->head_complete)
+		return STOP_HEAD_TOO_LARGE;
+	return code;
+}
+
 /* it is over, with this code of curl's or ours */
 static void
 finish(LyfTransfer *transfer, int code)
@@ -410,7 +478,7 @@ finish(LyfTransfer *transfer, int code)
 
 	if (transfer->easy != NULL)
 		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->code = transfer->stop != 0 ? transfer->stop : code;
+	transfer->code = transfer->stop != 0 ? transfer->stop : real_ending(transfer, code);
 	transfer->response.status = (int) status;
 	transfer->response.elapsed_us = lyf_monotonic_us() - transfer->started;
 	if (transfer->code == CURLE_OK && lyf_buffer_reserve(&transfer->body, 0) != LYF_APPEND_OK)
@@ -459,7 +527,8 @@ follow_redirect(LyfTransfer *transfer)
 		transfer->stop = STOP_TOO_MANY_REDIRECTS;
 	else
 		transfer->failure = lyf_request_redirect(&transfer->request, (int) status, location);
-
+	if (transfer->stop == 0 && transfer->failure == NULL)
+		transfer->failure = lyf_access_url(&transfer->access, transfer->request.url);
 	if (transfer->stop == 0 && transfer->failure == NULL && !launch(transfer))
 		transfer->stop = CURLE_OUT_OF_MEMORY;
 	MemoryContextSwitchTo(old);
@@ -650,8 +719,6 @@ typedef struct Ending
 static const Ending endings[] = {
 	{CURLE_COULDNT_RESOLVE_HOST, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
 	"could not resolve the host of", HINT_HOST},
-	{CURLE_COULDNT_RESOLVE_PROXY, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
-	"could not resolve the proxy for", "Check the proxy in this database server's environment."},
 	{CURLE_COULDNT_CONNECT, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
 	"could not connect to", HINT_HOST},
 	{CURLE_OPERATION_TIMEDOUT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, true,
@@ -662,7 +729,8 @@ static const Ending endings[] = {
 	{CURLE_PEER_FAILED_VERIFICATION, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, false,
 	"could not verify the certificate of", HINT_TLS},
 	{CURLE_SSL_CACERT_BADFILE, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, false,
-	"could not verify the certificate of", "Install the package ca-certificates on this database server."},
+	"could not verify the certificate of",
+	"Check the setting lyftron.ca_file; without it, install the package ca-certificates on this database server."},
 	{CURLE_GOT_NOTHING, ERRCODE_CONNECTION_FAILURE, true,
 	"connection was closed without a response from", NULL},
 	{CURLE_PARTIAL_FILE, ERRCODE_CONNECTION_FAILURE, true,
@@ -680,6 +748,7 @@ static const Ending endings[] = {
 	{STOP_BODY_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED, false,
 	"response is too large from", "Raise lyftron.max_response_size, or ask the source for smaller pages."},
 	{STOP_HEAD_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED, false, "headers are too large from", NULL},
+	{STOP_TWO_LENGTHS, ERRCODE_PROTOCOL_VIOLATION, true, "two different lengths of the response from", NULL},
 	{STOP_TIMED_OUT, ERRCODE_CONNECTION_FAILURE, true,
 	"no complete response in time from", "Raise lyftron.request_timeout if the source is that slow."},
 	{STOP_TOO_MANY_REDIRECTS, ERRCODE_PROTOCOL_VIOLATION, false,
@@ -718,9 +787,11 @@ static LyfFailure *
 ending_failure(const LyfTransfer *transfer)
 {
 	const Ending *ending = find_ending(transfer->code);
-	LyfFailure *failure = lyf_failure(ending->sqlstate, "%s %s", ending->what,
-									  lyf_redact_url(transfer->request.url));
+	LyfFailure *failure;
 
+	if (transfer->code == STOP_NOT_ALLOWED)
+		return lyf_access_failure(&transfer->access, transfer->refused);
+	failure = lyf_failure(ending->sqlstate, "%s %s", ending->what, lyf_redact_url(transfer->request.url));
 	if (transfer->code == STOP_BODY_TOO_LARGE)
 		lyf_failure_detail(failure, "The limit is %zu kB, after decompression.",
 						   transfer->body.limit / 1024);
@@ -803,6 +874,7 @@ lyf_http_start(const LyfHttpRequest *request, LyfTransfer **result)
 	transfer->callback.arg = transfer;
 	MemoryContextRegisterResetCallback(transfer->cxt, &transfer->callback);
 	LYF_TRY(lyf_request_copy(request, &transfer->request));
+	LYF_TRY(lyf_access_begin(&transfer->access, transfer->request.url));
 
 	if (transfer->request.connect_timeout_ms == 0)
 		transfer->request.connect_timeout_ms = lyf_connect_timeout;

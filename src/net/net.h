@@ -85,6 +85,12 @@ extern char *lyf_url_join(const char *base, const char *reference);
 /* same scheme, host and port? */
 extern bool lyf_url_same_origin(const char *a, const char *b);
 
+/* the same host by https instead of http, each at its own port? */
+extern bool lyf_url_is_upgrade(const char *from, const char *to);
+
+/* "https://api.example.com:8080", without what may be secret; palloc'd */
+extern char *lyf_url_origin(const char *url);
+
 /* in retry.c */
 
 /* sleep on the latch, handling interrupts; counts into stats->wait_us (may be NULL) */

@@ -19,8 +19,34 @@
 /* the authority of an absolute URL: "user@host:port" and its host; false if there is none */
 extern bool lyf_url_authority(const char *url, const char **start, size_t *len);
 
+/* its host, in lower case and without brackets or a last dot, and its port; palloc'd */
+extern char *lyf_url_host(const char *url, int *port);
+
 /* a URL as it goes on the wire, as Python's requests quotes it: no fragment, illegal bytes as %XX; palloc'd */
 extern char *lyf_url_requote(const char *url);
+
+/* in access.c */
+
+/* which hosts a role may be connected to, and which one it is about */
+typedef struct LyfAccess
+{
+	bool		superuser;
+	const char *allowed;		/* lyftron.allowed_hosts */
+	const char *host;
+	int			port;
+} LyfAccess;
+
+/* of the current role, for a URL: refused here where that is certain before any look-up; memory: CurrentMemoryContext */
+extern LyfFailure *lyf_access_begin(LyfAccess *access, const char *url);
+
+/* the same role, for the URL of a redirect */
+extern LyfFailure *lyf_access_url(LyfAccess *access, const char *url);
+
+/* may it be connected to this numeric address?  Neither allocates nor throws */
+extern bool lyf_access_allows(const LyfAccess *access, const char *address);
+
+/* address: the one that was refused, or NULL */
+extern LyfFailure *lyf_access_failure(const LyfAccess *access, const char *address);
 
 /* in exchange.c */
 
@@ -49,6 +75,9 @@ extern LyfAppend lyf_head_line(LyfBuffer *head, bool *complete, const char *line
 
 /* the kept lines as headers; palloc'd, head stays as it is */
 extern LyfHeader *lyf_head_parse(const LyfBuffer *head, int *count);
+
+/* where a head says more than once how long the body is: does it always say the same? */
+extern bool lyf_head_lengths_agree(const LyfBuffer *head);
 
 /* first value by name, compared without case, or NULL */
 extern const char *lyf_header_find(const LyfHeader *headers, int count, const char *name);

@@ -417,19 +417,72 @@ host_and_port(const UrlParts *parts, Span *host, Span *port)
 		*port = span_is(parts->scheme, "https") ? (Span) {"443", 3} : (Span) {"80", 2};
 }
 
+typedef struct Origin
+{
+	Span		scheme;
+	Span		host;
+	Span		port;
+} Origin;
+
+static Origin
+origin_of(const char *url)
+{
+	UrlParts	parts = split(url);
+	Origin		origin = {.scheme = parts.scheme};
+
+	host_and_port(&parts, &origin.host, &origin.port);
+	return origin;
+}
+
 /* URLs without a host have no origin: they are the same as none */
 bool
 lyf_url_same_origin(const char *a, const char *b)
 {
-	UrlParts	first = split(a);
-	UrlParts	second = split(b);
-	Span		host[2];
-	Span		port[2];
+	Origin		first = origin_of(a);
+	Origin		second = origin_of(b);
 
-	host_and_port(&first, &host[0], &port[0]);
-	host_and_port(&second, &host[1], &port[1]);
 	return first.scheme.len > 0 && span_equal(first.scheme, second.scheme) &&
-		host[0].len > 0 && span_equal(host[0], host[1]) && span_equal(port[0], port[1]);
+		first.host.len > 0 && span_equal(first.host, second.host) && span_equal(first.port, second.port);
+}
+
+bool
+lyf_url_is_upgrade(const char *from, const char *to)
+{
+	Origin		first = origin_of(from);
+	Origin		second = origin_of(to);
+
+	return span_is(first.scheme, "http") && span_is(first.port, "80") &&
+		span_is(second.scheme, "https") && span_is(second.port, "443") &&
+		first.host.len > 0 && span_equal(first.host, second.host);
+}
+
+char *
+lyf_url_origin(const char *url)
+{
+	Origin		origin = origin_of(url);
+	bool		usual = span_is(origin.port, span_is(origin.scheme, "https") ? "443" : "80");
+
+	return psprintf("%.*s://%.*s%s%.*s", (int) origin.scheme.len, origin.scheme.text,
+					(int) origin.host.len, origin.host.text,
+					usual ? "" : ":", usual ? 0 : (int) origin.port.len, origin.port.text);
+}
+
+char *
+lyf_url_host(const char *url, int *port)
+{
+	Origin		origin = origin_of(url);
+	Span		host = origin.host;
+	char	   *copy;
+
+	*port = origin.port.len <= 5 ? atoi(pnstrdup(origin.port.text, origin.port.len)) : 0;
+	if (host.len > 2 && host.text[0] == '[' && host.text[host.len - 1] == ']')
+		host = (Span) {host.text + 1, host.len - 2};
+	else if (host.len > 1 && host.text[host.len - 1] == '.')
+		host.len--;
+	copy = pnstrdup(host.text, host.len);
+	for (char *p = copy; *p != '\0'; p++)
+		*p = pg_ascii_tolower(*p);
+	return copy;
 }
 
 /* does each '%' begin an escape? */

@@ -9,6 +9,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
+$node->append_conf('postgresql.conf', "lyftron.allowed_hosts = '127.0.0.1'");
 $node->start;
 my $port = start_flights_api('--published', '2013-02-28T23:59:59Z');
 $node->safe_psql('postgres', 'CREATE ROLE ann LOGIN');

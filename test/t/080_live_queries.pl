@@ -14,7 +14,7 @@ my $token = 'demo-token-4711';
 my $secret = 'given-secret-9753';
 my $wrong = 'wrong-token-0815';
 
-my $node = new_node('main', "log_min_messages = debug5\nlog_statement = none\n");
+my $node = new_node('main', "log_min_messages = debug5\nlog_statement = none\nlyftron.allowed_hosts = '127.0.0.1'\n");
 my $port = start_flights_api();
 connect_flights($node, $port);
 
