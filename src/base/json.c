@@ -15,6 +15,7 @@
 #include "utils/float.h"
 
 #include "base/json.h"
+#include "base/memory.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -33,6 +34,7 @@ typedef struct Parser
 	LyfValue   *node;			/* next free one of the block */
 	LyfValue   *node_end;
 	size_t		block_size;		/* in nodes */
+	size_t		left;			/* nodes that may be made yet */
 } Parser;
 
 /* A container that is not closed yet. */
@@ -50,19 +52,25 @@ fail(const Parser *parser, const char *at, const char *what)
 					   (size_t) (at - parser->start), what);
 }
 
-static pg_noinline void
+/* false: there would be too many */
+static pg_noinline bool
 add_block(Parser *parser)
 {
+	if (parser->left < parser->block_size)
+		return false;
+	parser->left -= parser->block_size;
 	parser->node = palloc(parser->block_size * sizeof(LyfValue));
 	parser->node_end = parser->node + parser->block_size;
 	parser->block_size = NODES_PER_BLOCK;
+	return true;
 }
 
+/* NULL: there would be too many */
 static inline LyfValue *
 make_node(Parser *parser)
 {
-	if (unlikely(parser->node == parser->node_end))
-		add_block(parser);
+	if (unlikely(parser->node == parser->node_end) && !add_block(parser))
+		return NULL;
 	return parser->node++;
 }
 
@@ -407,6 +415,8 @@ parse(Parser *parser, char *p, LyfValue **root)
 	Open	   *limit = stack + lengthof(stack) - 1;
 	LyfValue   *node = make_node(parser);
 
+	if (node == NULL)
+		return lyf_memory_failure();
 	clear_node(node);
 	*root = node;
 	p = skip_space(p);
@@ -451,6 +461,8 @@ close:
 
 member:
 		node = make_node(parser);
+		if (unlikely(node == NULL))
+			return lyf_memory_failure();
 		clear_node(node);
 		*top->end = node;
 		top->end = &node->next;
@@ -473,6 +485,7 @@ lyf_json_parse(char *text, size_t len, LyfValue **value)
 	parser.end = text + len;
 	parser.node = parser.node_end = NULL;
 	parser.block_size = Min(len / 16 + 2, NODES_PER_BLOCK);
+	parser.left = lyf_memory_limit() / sizeof(LyfValue);
 	if (valid != len)
 		return fail(&parser, text + valid, "not valid UTF-8");
 	text[len] = '\0';

@@ -13,8 +13,8 @@
 /*
  * Parse one JSON document.  text is changed in place and must outlive the
  * values (strings point into it); text[len] must be writable.  Values are made
- * in CurrentMemoryContext, in blocks, never one palloc a node.  The failure
- * names the byte offset.
+ * in CurrentMemoryContext, in blocks, never one palloc a node, and no more of
+ * them than fit base/memory.h's limit.  The failure names the byte offset.
  */
 extern LyfFailure *lyf_json_parse(char *text, size_t len, LyfValue **value);
 

@@ -88,6 +88,10 @@ lyf_text_replace(LyfEval *ev, const LyfValue *text, const LyfValue *old, const L
 	return NULL;
 }
 
+/* the largest width of a conversion, and precision of a text; digits that printf gives behind a point */
+#define MAX_SIZE	1000000
+#define MAX_FLOAT_DIGITS	350
+
 /* what stands between % and the conversion, bounded so that C's printf can have it */
 typedef struct Conversion
 {
@@ -96,6 +100,17 @@ typedef struct Conversion
 	int			precision;		/* or -1 */
 	char		letter;
 } Conversion;
+
+/* digits, 0 if there are none; one more than may be asked for if it is more */
+static int
+read_size(const char **format, const char *end)
+{
+	int			size = 0;
+
+	for (; *format < end && isdigit((unsigned char) **format); (*format)++)
+		size = Min(size * 10 + (**format - '0'), MAX_SIZE + 1);
+	return size;
+}
 
 static bool
 read_conversion(const char **format, const char *end, Conversion *c)
@@ -110,20 +125,11 @@ read_conversion(const char **format, const char *end, Conversion *c)
 			c->flags[flags++] = **format;
 		(*format)++;
 	}
-	while (*format < end && isdigit((unsigned char) **format))
-	{
-		c->width = Min(c->width * 10 + (**format - '0'), 1000);
-		(*format)++;
-	}
+	c->width = read_size(format, end);
 	if (*format < end && **format == '.')
 	{
 		(*format)++;
-		c->precision = 0;
-		while (*format < end && isdigit((unsigned char) **format))
-		{
-			c->precision = Min(c->precision * 10 + (**format - '0'), 100);
-			(*format)++;
-		}
+		c->precision = read_size(format, end);
 	}
 	if (*format >= end)
 		return false;
@@ -152,7 +158,10 @@ static LyfFailure *
 convert(LyfEval *ev, StringInfo out, const Conversion *c, const LyfValue *value)
 {
 	char		spec[32];
+	bool		is_float = strchr("fFeEgG", c->letter) != NULL;
 
+	if (c->width > MAX_SIZE || c->precision > (is_float ? MAX_FLOAT_DIGITS : MAX_SIZE))
+		return lyf_template_fail_limit(ev, "a width or precision in a format of a template is too large");
 	if (c->letter == 's' || c->letter == 'r')
 	{
 		StringInfoData text;
@@ -181,7 +190,7 @@ convert(LyfEval *ev, StringInfo out, const Conversion *c, const LyfValue *value)
 		appendStringInfo(out, spec, c->width, (long long) value->u.integer);
 		return NULL;
 	}
-	if (strchr("fFeEgG", c->letter) != NULL)
+	if (is_float)
 	{
 		snprintf(spec, sizeof(spec), "%%%s*.*%c", c->flags, c->letter);
 		appendStringInfo(out, spec, c->width, c->precision < 0 ? 6 : c->precision, lyf_value_double(value));

@@ -14,7 +14,12 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "base/memory.h"
 #include "base/value.h"
+
+/* about what a list or map, and each other value, takes while jsonb is made of it */
+#define CONTAINER_MEMORY	300
+#define SCALAR_MEMORY		100
 
 static void
 set_string(JsonbValue *jsonb, const char *text, size_t len)
@@ -127,12 +132,32 @@ push_value(JsonbParseState **state, const LyfValue *value, JsonbIteratorToken as
 	return pushJsonbValue(state, is_map ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
 }
 
+Size
+lyf_value_jsonb_memory(const LyfValue *value)
+{
+	Size		memory = SCALAR_MEMORY + value->key_len;
+
+	if (value->kind == LYF_STRING)
+		return memory + value->len;
+	if (value->kind != LYF_MAP && value->kind != LYF_LIST)
+		return memory;
+	check_stack_depth();
+	memory += CONTAINER_MEMORY;
+	lyf_foreach(member, value)
+		memory += lyf_value_jsonb_memory(member);
+	return memory;
+}
+
 Jsonb *
 lyf_value_to_jsonb(const LyfValue *value)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue	scalar;
 
+	if (lyf_value_jsonb_memory(value) > lyf_memory_limit() / 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a value has too many parts to become jsonb")));
 	if (value->kind == LYF_MAP || value->kind == LYF_LIST)
 		return JsonbValueToJsonb(push_value(&state, value, WJB_ELEM));
 	set_scalar(&scalar, value);

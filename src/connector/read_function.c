@@ -91,6 +91,8 @@ describe_read(void *arg)
 static void
 read_all(ReadOutput *output, bool has_cursor)
 {
+	MemoryContext row_cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron row", ALLOCSET_DEFAULT_SIZES);
+
 	for (;;)
 	{
 		LyfRecords *records;
@@ -102,9 +104,12 @@ read_all(ReadOutput *output, bool has_cursor)
 		if (records == NULL)
 			break;
 		lyf_reader_ahead(output->reader, INT_MAX);
-		caller = MemoryContextSwitchTo(lyf_reader_page_context(output->reader));
+		caller = MemoryContextSwitchTo(row_cxt);
 		for (int i = 0; i < records->count; i++)
+		{
 			put_row(output, records->record[i], NULL);
+			MemoryContextReset(row_cxt);
+		}
 		MemoryContextSwitchTo(caller);
 		if (lyf_reader_slice_done(output->reader) && has_cursor && state_due(output))
 			put_state(output);

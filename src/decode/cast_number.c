@@ -250,6 +250,17 @@ lyf_cast_bool(LyfCast *cast, const LyfValue *value, Datum *datum)
 	return NULL;
 }
 
+/* has a number, of digits maybe with an exponent, a digit that is not 0? */
+static bool
+is_nonzero(const char *digits, size_t len)
+{
+	for (size_t i = 0; i < len && (digits[i] | 0x20) != 'e'; i++)
+		if (digits[i] >= '1' && digits[i] <= '9')
+			return true;
+	return false;
+}
+
+/* a number too large or too small for a double is out of range, as for PostgreSQL's own input */
 static LyfFailure *
 read_float(LyfCast *cast, const LyfValue *value, double *number)
 {
@@ -263,17 +274,19 @@ read_float(LyfCast *cast, const LyfValue *value, double *number)
 		*number = value->u.number;
 		return NULL;
 	}
-	if (value->kind == LYF_INT || value->kind == LYF_NUMBER)
-		*number = lyf_value_double(value);
-	else
+	if (value->kind == LYF_INT)
 	{
-		digits.u.text = get_digits(value, buf, &len);
-		if (digits.u.text == NULL)
-			return lyf_cast_wrong(cast, value);
-		digits.len = len;
-		*number = lyf_value_double(&digits);
+		*number = (double) value->u.integer;
+		return NULL;
 	}
-	return isfinite(*number) ? NULL : lyf_cast_range(cast, value);
+	digits.u.text = get_digits(value, buf, &len);
+	if (digits.u.text == NULL)
+		return lyf_cast_wrong(cast, value);
+	digits.len = len;
+	*number = lyf_value_double(&digits);
+	if (!isfinite(*number) || (*number == 0 && is_nonzero(digits.u.text, len)))
+		return lyf_cast_range(cast, value);
+	return NULL;
 }
 
 LyfFailure *
@@ -292,7 +305,7 @@ lyf_cast_float4(LyfCast *cast, const LyfValue *value, Datum *datum)
 	double		number;
 
 	LYF_TRY(read_float(cast, value, &number));
-	if (isfinite(number) && !isfinite((float4) number))
+	if (isfinite(number) && (!isfinite((float4) number) || (number != 0 && (float4) number == 0)))
 		return lyf_cast_range(cast, value);
 	*datum = Float4GetDatum((float4) number);
 	return NULL;
@@ -354,7 +367,13 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 	}
 	read_decimal(digits, len, &decimal);
 	if (decimal.point > MAX_DIGITS_BEFORE || decimal.after > MAX_DIGITS_AFTER)
-		return lyf_cast_range(cast, value);
+	{
+		if (decimal.count > 0)
+			return lyf_cast_range(cast, value);
+		/* no exponent makes more of zero */
+		*datum = NumericGetDatum(int64_to_numeric(0));
+		return NULL;
+	}
 	input.digits = pnstrdup(digits, len);
 	input.typmod = cast->typmod;
 	if (!surely_fits(&decimal, cast->typmod))

@@ -22,6 +22,9 @@
 /* jsonb has 28 bits for the length of all that is in a container */
 #define MAX_JSONB	0x0FFFFFFF
 
+/* from here on jsonb may be refused for the memory that it takes on its way */
+#define LARGE_JSONB	(64 * 1024)
+
 static Datum
 make_text(const char *text, size_t len)
 {
@@ -264,7 +267,7 @@ lyf_cast_jsonb(LyfCast *cast, const LyfValue *value, Datum *datum)
 {
 	int64		size = 0;
 
-	if (GetDatabaseEncoding() != PG_UTF8 || !surely_jsonb(value, &size))
+	if (GetDatabaseEncoding() != PG_UTF8 || !surely_jsonb(value, &size) || size > LARGE_JSONB)
 		return lyf_cast_guarded(cast, value, make_jsonb, unconstify(LyfValue *, value), datum);
 	*datum = make_jsonb(unconstify(LyfValue *, value));
 	return NULL;

@@ -11,7 +11,11 @@
 #include "mb/pg_wchar.h"
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "decode/decode_internal.h"
+
+/* a short line is a few hundred bytes of values */
+#define LINES_PER_CHECK	1000
 
 typedef LyfFailure *(*LineFunction) (char *line, size_t len, LyfValue **body);
 
@@ -76,6 +80,8 @@ read_lines(LyfPage *page, LineFunction read_line, bool returns, LyfValue **bodie
 		LyfFailure *failure = read_line(p, line_end - p, &body);
 
 		number++;
+		if (failure == NULL && number % LINES_PER_CHECK == 0)
+			failure = lyf_memory_check(0);
 		if (failure != NULL)
 			return lyf_failure_detail(failure, "It is line " INT64_FORMAT " of the page.", number);
 		if (body == NULL)

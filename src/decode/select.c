@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
+#include "base/memory.h"
 #include "decode/decode_internal.h"
 
 struct LyfSelector
@@ -216,6 +218,7 @@ filter_records(const LyfSelector *selector, LyfScope *scope, LyfRecords *records
 		bool		keep;
 
 		CHECK_FOR_INTERRUPTS();
+		LYF_TRY(lyf_memory_check(0));
 		lyf_scope_set(scope, "record", records->record[i]);
 		LYF_TRY(lyf_template_eval_bool(selector->filter, scope, &keep));
 		if (keep)
@@ -235,6 +238,7 @@ transform_records(const LyfSelector *selector, LyfScope *scope, LyfRecords *reco
 		CHECK_FOR_INTERRUPTS();
 		if (record->kind != LYF_MAP)
 			continue;
+		LYF_TRY(lyf_memory_check(0));
 		lyf_scope_set(scope, "record", record);
 		for (int j = 0; j < selector->transform_count; j++)
 			LYF_TRY(lyf_transform_apply(selector->transforms[j], scope, record));
@@ -268,9 +272,14 @@ lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *s
 	LYF_TRY(lyf_decode_page(decoder, page, &bodies));
 	LYF_TRY(evaluate_path(selector, session, &path, &fan_out));
 	if (page->watched && (selector->transform_count > 0 || selector->normalize_by != NULL))
+	{
+		/* the copy may be as large as all there is */
+		LYF_TRY(lyf_memory_check(MemoryContextMemAllocated(CurrentMemoryContext, true)));
 		lyf_page_keep_response(page);
+	}
 	lyf_foreach(body, bodies)
 		LYF_TRY(extract(body, &path, fan_out, records));
+	LYF_TRY(lyf_memory_check(0));
 	records->facts.record_count = records->count;
 
 	lyf_scope_init(&inner, scope);

@@ -160,8 +160,10 @@ default_action(int status)
 {
 	static const int failing[] = {400, 401, 403, 404, 405};
 
-	if (status < 400)
+	if (status >= 200 && status < 300)
 		return LYF_SUCCESS;
+	if (status < 400)
+		return LYF_FAIL;		/* an answer that is somewhere else, or to something else */
 	if (status == 429)
 		return LYF_RATE_LIMITED;
 	for (int i = 0; i < lengthof(failing); i++)
@@ -212,6 +214,7 @@ hint_for(int status)
 		int			status;
 		const char *hint;
 	}			hints[] = {
+		{300, "The URL may be wrong: the API points elsewhere, and not to where."},
 		{400, "Check the server's option config: a value in it may not be what the API expects."},
 		{401, "Check the secrets of the user mapping: the API does not accept them."},
 		{403, "Check the secrets of the user mapping: the account they belong to may not read this."},
@@ -220,6 +223,8 @@ hint_for(int status)
 		{429, "The API limits the rate of requests. Try again later, or read less often."},
 	};
 
+	if (status < 400)
+		status = 300;
 	for (int i = 0; i < lengthof(hints); i++)
 		if (hints[i].status == status)
 			return hints[i].hint;

@@ -94,6 +94,7 @@ settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *inpu
 	{
 		if (page == NULL)
 			return outcome.failure;
+		page->ignored = outcome.action == LYF_IGNORE;
 		page->no_records = page->response->status >= 400;
 		return NULL;
 	}
