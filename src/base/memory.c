@@ -12,8 +12,8 @@
 /* times the largest body */
 #define FACTOR	6
 
-/* whatever the largest body is */
-#define AT_LEAST	((Size) 16 * 1024 * 1024)
+/* whatever the largest body is: more than a page leaves to the next one */
+#define AT_LEAST	((Size) 32 * 1024 * 1024)
 
 Size
 lyf_memory_limit(void)
