@@ -41,6 +41,32 @@ streams:
     schema_loader:
       type: InlineSchemaLoader
       schema: {type: object, properties: {id: {type: integer}, at: {type: string, format: date-time}}}
+  - &log
+    type: DeclarativeStream
+    name: log
+    retriever:
+      type: SimpleRetriever
+      requester: {$ref: "#/definitions/requester", path: "/log/{{ stream_slice.start_time }}"}
+      record_selector: {$ref: "#/definitions/selector"}
+    incremental_sync: {type: DatetimeBasedCursor, cursor_field: at, datetime_format: "%Y-%m-%dT%H:%M:%SZ", start_datetime: "2024-01-01T00:00:00Z"}
+    schema_loader:
+      type: InlineSchemaLoader
+      schema: {type: object, properties: {id: {type: integer}, at: {type: string, format: date-time}}}
+  - <<: *log
+    name: search
+    retriever:
+      type: SimpleRetriever
+      requester:
+        $ref: "#/definitions/requester"
+        path: /search
+        request_parameters: {changed: "after {{ stream_interval['start_time'] }}"}
+      record_selector: {$ref: "#/definitions/selector"}
+  - <<: *log
+    name: whole
+    retriever:
+      type: SimpleRetriever
+      requester: {$ref: "#/definitions/requester", path: "/whole/{{ config['start_time'] }}"}
+      record_selector: {$ref: "#/definitions/selector"}
   - type: DeclarativeStream
     name: sales
     retriever:
@@ -80,6 +106,11 @@ EXPLAIN (COSTS off) SELECT id FROM events WHERE at BETWEEN now() - interval '1 d
 EXPLAIN (COSTS off) SELECT id FROM events WHERE at > clock_timestamp();
 EXPLAIN (COSTS off) SELECT id FROM events WHERE at <> '2024-03-01' OR at IS NULL;
 EXPLAIN (COSTS off) SELECT id FROM feed WHERE at > '2024-03-01';
+
+-- a manifest's own expressions may ask for the range, too
+EXPLAIN (COSTS off) SELECT id FROM log WHERE at > '2024-03-01';
+EXPLAIN (COSTS off) SELECT id FROM search WHERE at > '2024-03-01';
+EXPLAIN (COSTS off) SELECT id FROM whole WHERE at > '2024-03-01';
 
 EXPLAIN (COSTS off) SELECT id FROM sales WHERE region = 'eu';
 EXPLAIN (COSTS off) SELECT id FROM sales WHERE region IN ('eu', 'us') AND id = 3;

@@ -59,12 +59,13 @@ lyf_scope_set(LyfScope *scope, const char *name, LyfValue *value)
 	scope->count = Max(scope->count, i + 1);
 }
 
+const char *const lyf_slice_names[3] = {"stream_slice", "stream_partition", "stream_interval"};
+
 void
 lyf_scope_set_slice(LyfScope *scope, LyfValue *slice)
 {
-	lyf_scope_set(scope, "stream_slice", slice);
-	lyf_scope_set(scope, "stream_partition", slice);
-	lyf_scope_set(scope, "stream_interval", slice);
+	for (int i = 0; i < lengthof(lyf_slice_names); i++)
+		lyf_scope_set(scope, lyf_slice_names[i], slice);
 }
 
 /* line ends become \n, and one at the end is dropped */
@@ -157,12 +158,29 @@ lyf_template_is_literal(const LyfTemplate *compiled)
 	return compiled->literal;
 }
 
-bool
-lyf_template_uses(const LyfTemplate *compiled, const char *name)
+static bool
+looks_at(const LyfTemplate *compiled, const char *name, const char *member)
 {
 	for (const LyfNode *node = compiled->body; node != NULL; node = node->next)
 	{
-		if (lyf_template_names(node, name))
+		if (lyf_template_names(node, name, member))
+			return true;
+	}
+	return false;
+}
+
+bool
+lyf_template_uses(const LyfTemplate *compiled, const char *name)
+{
+	return looks_at(compiled, name, NULL);
+}
+
+bool
+lyf_template_uses_slice(const LyfTemplate *compiled, const char *member)
+{
+	for (int i = 0; i < lengthof(lyf_slice_names); i++)
+	{
+		if (looks_at(compiled, lyf_slice_names[i], member))
 			return true;
 	}
 	return false;
@@ -171,15 +189,7 @@ lyf_template_uses(const LyfTemplate *compiled, const char *name)
 const char *
 lyf_template_sole_member(const LyfTemplate *compiled, const char *name)
 {
-	const LyfNode *node = compiled->sole;
-
-	if (node == NULL || node->left == NULL || node->left->run != lyf_run_name || strcmp(node->left->name, name) != 0)
-		return NULL;
-	if (node->run == lyf_run_attribute)
-		return node->name;
-	if (node->run == lyf_run_item && node->right->run == lyf_run_constant)
-		return lyf_value_text(node->right->value);
-	return NULL;
+	return compiled->sole == NULL ? NULL : lyf_template_member_of(compiled->sole, name);
 }
 
 /* would the literal step give the value back from its text?  Marks of this evaluation are wiped off. */

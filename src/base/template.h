@@ -32,7 +32,8 @@ extern void lyf_scope_init(LyfScope *scope, const LyfScope *outer);
 /* bind or rebind; name is a constant or outlives the scope */
 extern void lyf_scope_set(LyfScope *scope, const char *name, LyfValue *value);
 
-/* bind stream_partition, stream_slice and stream_interval: one thing, three names */
+/* stream_partition, stream_slice and stream_interval: one thing, three names; bind them */
+extern const char *const lyf_slice_names[3];
 extern void lyf_scope_set_slice(LyfScope *scope, LyfValue *slice);
 
 /* the function json_loads, to be bound under its name: only few templates have it */
@@ -53,6 +54,7 @@ extern bool lyf_template_is_literal(const LyfTemplate *compiled);
 
 /* does it look at this name (e.g. "stream_partition")? and if it is nothing but a lookup of one member of it, which? */
 extern bool lyf_template_uses(const LyfTemplate *compiled, const char *name);
+extern bool lyf_template_uses_slice(const LyfTemplate *compiled, const char *member);	/* that member of the slice */
 extern const char *lyf_template_sole_member(const LyfTemplate *compiled, const char *name);
 
 /* result types that survive the literal step; 0 = all */
@@ -93,6 +95,9 @@ typedef struct LyfTemplateTree LyfTemplateTree;
 
 extern LyfFailure *lyf_template_tree_compile(const LyfValue *document, const LyfValue *parameters,
 											 LyfTemplateTree **compiled);
+
+/* does one of them use that member of the slice? */
+extern bool lyf_template_tree_uses_slice(const LyfTemplateTree *tree, const char *member);
 
 /* InterpolatedMapping.eval of a map, with valid types as above; nested levels as NestedMapping does if nested */
 extern LyfFailure *lyf_template_tree_eval(const LyfTemplateTree *tree, const LyfScope *scope,

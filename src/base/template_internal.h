@@ -170,9 +170,10 @@ extern LyfFailure *lyf_run_set(LyfEval *ev, const LyfNode *node, LyfValue **resu
 extern LyfFailure *lyf_run_set_block(LyfEval *ev, const LyfNode *node, LyfValue **result);
 extern LyfFailure *lyf_run_set_member(LyfEval *ev, const LyfNode *node, LyfValue **result);
 
-/* in template_names.c: names that must come from outside (a list of texts); is name looked at below node? */
+/* in template_names.c: names that must come from outside (a list of texts); is name, or that member of it, looked at below node? */
 extern LyfValue *lyf_template_undeclared(const LyfNode *body);
-extern bool lyf_template_names(const LyfNode *node, const char *name);
+extern bool lyf_template_names(const LyfNode *node, const char *name, const char *member);
+extern const char *lyf_template_member_of(const LyfNode *node, const char *name);
 
 /* in template_eval.c */
 

@@ -154,23 +154,47 @@ lyf_template_undeclared(const LyfNode *body)
 	return missing;
 }
 
-/* does the tree under node look at that name anywhere? */
+/* the member of that name that node looks up, if it is such a lookup, else NULL */
+const char *
+lyf_template_member_of(const LyfNode *node, const char *name)
+{
+	if (node->left == NULL || node->left->run != lyf_run_name || strcmp(node->left->name, name) != 0)
+		return NULL;
+	if (node->run == lyf_run_attribute)
+		return node->name;
+	if (node->run == lyf_run_item && node->right->run == lyf_run_constant)
+		return lyf_value_text(node->right->value);
+	return NULL;
+}
+
+static bool
+is_sought(const LyfNode *node, const char *name, const char *member)
+{
+	const char *found;
+
+	if (member == NULL)
+		return node->run == lyf_run_name && strcmp(node->name, name) == 0;
+	found = lyf_template_member_of(node, name);
+	return found != NULL && strcmp(found, member) == 0;
+}
+
+/* does the tree under node look at that name (member NULL), or at that member of it, anywhere? */
 bool
-lyf_template_names(const LyfNode *node, const char *name)
+lyf_template_names(const LyfNode *node, const char *name, const char *member)
 {
 	const LyfNode *children[] = {node->left, node->right, node->third, node->condition};
 
 	check_stack_depth();
-	if (node->run == lyf_run_name && strcmp(node->name, name) == 0)
+	if (is_sought(node, name, member))
 		return true;
 	for (int i = 0; i < lengthof(children); i++)
 	{
-		if (children[i] != NULL && lyf_template_names(children[i], name))
+		if (children[i] != NULL && lyf_template_names(children[i], name, member))
 			return true;
 	}
-	for (const LyfNode *member = node->list; member != NULL; member = member->next)
+	for (const LyfNode *part = node->list; part != NULL; part = part->next)
 	{
-		if (lyf_template_names(member, name))
+		if (lyf_template_names(part, name, member))
 			return true;
 	}
 	return false;

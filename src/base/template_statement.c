@@ -305,7 +305,7 @@ parse_for(LyfParser *parser, LyfNode **node)
 	LYF_TRY(expect_block_end(parser));
 	LYF_TRY(parse_body(parser, ends, &(*node)->list));
 	for (const LyfNode *child = (*node)->list; child != NULL && !(*node)->flag; child = child->next)
-		(*node)->flag = lyf_template_names(child, "loop");
+		(*node)->flag = lyf_template_names(child, "loop", NULL);
 	if (lyf_template_skip(parser, LYF_TOKEN_NAME, "else"))
 	{
 		LYF_TRY(expect_block_end(parser));

@@ -47,6 +47,21 @@ lyf_template_tree_compile(const LyfValue *document, const LyfValue *parameters, 
 	return compile_node(lyf_value_copy(document), parameters, *compiled);
 }
 
+bool
+lyf_template_tree_uses_slice(const LyfTemplateTree *tree, const char *member)
+{
+	check_stack_depth();
+	if ((tree->template != NULL && lyf_template_uses_slice(tree->template, member)) ||
+		(tree->key != NULL && lyf_template_uses_slice(tree->key, member)))
+		return true;
+	for (const LyfTemplateTree *part = tree->first; part != NULL; part = part->next)
+	{
+		if (lyf_template_tree_uses_slice(part, member))
+			return true;
+	}
+	return false;
+}
+
 /* a key as JSON writes it */
 static const char *
 key_text(const LyfValue *key)

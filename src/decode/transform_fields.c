@@ -179,11 +179,9 @@ add_fields_touches(const void *state, const char *name)
 static bool
 is_slice_member(const LyfTemplate *value, const char *member)
 {
-	static const char *const names[] = {"stream_partition", "stream_slice", "stream_interval"};
-
-	for (int i = 0; i < lengthof(names); i++)
+	for (int i = 0; i < lengthof(lyf_slice_names); i++)
 	{
-		const char *sole = lyf_template_sole_member(value, names[i]);
+		const char *sole = lyf_template_sole_member(value, lyf_slice_names[i]);
 
 		if (sole != NULL && strcmp(sole, member) == 0)
 			return true;

@@ -11,6 +11,8 @@
 #include "extract/cursor_internal.h"
 
 #define DEFAULT_FORMAT	"%Y-%m-%dT%H:%M:%S.%f%z"
+#define DEFAULT_START_KEY	"start_time"
+#define DEFAULT_END_KEY		"end_time"
 
 static LyfFailure *
 compile_moment(const LyfComponent *c, const char *field, const char *format, LyfMoment *moment)
@@ -138,10 +140,21 @@ lyf_cursor_is_data_feed(const LyfCursor *cursor)
 	return cursor->data_feed;
 }
 
-bool
-lyf_cursor_restrictable(const LyfCursor *cursor)
+void
+lyf_cursor_keys(const LyfCursor *cursor, const char *keys[2])
 {
-	return cursor->start_option != NULL || cursor->end_option != NULL;
+	keys[0] = cursor->start_key == NULL ? DEFAULT_START_KEY : lyf_template_source(cursor->start_key);
+	keys[1] = cursor->end_key == NULL ? DEFAULT_END_KEY : lyf_template_source(cursor->end_key);
+}
+
+bool
+lyf_cursor_restrictable(const LyfCursor *cursor, const LyfRequester *requester)
+{
+	const char *keys[2];
+
+	lyf_cursor_keys(cursor, keys);
+	return cursor->start_option != NULL || cursor->end_option != NULL ||
+		lyf_requester_uses_slice(requester, keys[0]) || lyf_requester_uses_slice(requester, keys[1]);
 }
 
 /* A key of the cursor slice: the template's, or what it is called where there is none. */
@@ -162,8 +175,8 @@ lyf_cursor_injections(const LyfCursor *cursor, LyfSession *session, const LyfSli
 	const LyfRequestOption *options[] = {cursor->start_option, cursor->end_option};
 	char	   *keys[lengthof(options)];
 
-	LYF_TRY(eval_key(cursor->start_key, "start_time", session, &keys[0]));
-	LYF_TRY(eval_key(cursor->end_key, "end_time", session, &keys[1]));
+	LYF_TRY(eval_key(cursor->start_key, DEFAULT_START_KEY, session, &keys[0]));
+	LYF_TRY(eval_key(cursor->end_key, DEFAULT_END_KEY, session, &keys[1]));
 	*injections = palloc(sizeof(LyfInjection) * lengthof(options));
 	*count = 0;
 	for (int i = 0; i < lengthof(options); i++)
@@ -272,8 +285,8 @@ lyf_cursor_evaluate(const LyfCursor *cursor, LyfSession *session, LyfCursorRun *
 	memset(run, 0, sizeof(LyfCursorRun));
 	run->cursor = cursor;
 	LYF_TRY(lyf_cursor_field(cursor, session, &run->field));
-	LYF_TRY(eval_key(cursor->start_key, "start_time", session, &run->start_key));
-	LYF_TRY(eval_key(cursor->end_key, "end_time", session, &run->end_key));
+	LYF_TRY(eval_key(cursor->start_key, DEFAULT_START_KEY, session, &run->start_key));
+	LYF_TRY(eval_key(cursor->end_key, DEFAULT_END_KEY, session, &run->end_key));
 	LYF_TRY(eval_moment(&cursor->start, session, &run->start));
 	run->end.us = session->started;
 	if (cursor->end.time != NULL)

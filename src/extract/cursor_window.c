@@ -77,10 +77,24 @@ lyf_intervals_merge(const LyfCursorRun *run, LyfInterval *intervals, int count)
 	return last + 1;
 }
 
+/* does the format say a moment to the second, in a zone that it names? */
+static bool
+is_exact(const char *format)
+{
+	size_t		len = strlen(format);
+
+	if (strstr(format, "%s") != NULL || strcmp(format, "%ms") == 0 || strcmp(format, "%epoch_microseconds") == 0)
+		return true;
+	return strstr(format, "%S") != NULL &&
+		(strstr(format, "%z") != NULL || (len > 0 && format[len - 1] == 'Z'));
+}
+
 /*
  * Cut a range to what a restriction leaves of it.  A unit is added on both
  * sides, since slices are printed in a format that may be coarser, and nobody
- * knows whether the source takes its bounds as inclusive.
+ * knows whether the source takes its bounds as inclusive.  Where none is known
+ * it is a day; but below, where a source that heeds less than it is told gives
+ * more and not less, a second does for a format that has seconds.
  */
 static void
 restrict_range(LyfWindows *windows, const LyfCursorRun *run)
@@ -88,7 +102,7 @@ restrict_range(LyfWindows *windows, const LyfCursorRun *run)
 	LyfInstant	low = run->low;
 	LyfInstant	high = run->high;
 
-	low.us -= DAY_US;
+	low.us -= is_exact(run->cursor->format) ? USECS_PER_SEC : DAY_US;
 	high.us += DAY_US;
 	if (run->cursor->granularity != NULL)
 	{

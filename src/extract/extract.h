@@ -78,13 +78,22 @@ typedef struct LyfInjection
 /* c->json may be NULL: *out is NULL then */
 extern LyfFailure *lyf_request_option_compile(const LyfComponent *c, LyfRequestOption **out);
 
+typedef struct LyfRouter LyfRouter;
+typedef struct LyfCursor LyfCursor;
 typedef struct LyfRequester LyfRequester;	/* HttpRequester: url, method, options provider, auth, error handler, budget */
 
 /* c is a requester of the manifest, which must outlive it (NULL: it may ask its own host only).  is_parent: use_cache defaults to true */
 extern LyfFailure *lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, LyfRequester **out);
 
-/* "GET https://host/path/{{ ... }}" for EXPLAIN; secrets are not in it, since templates are shown, not values */
-extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session);
+/*
+ * "GET https://host/path/{partition field}" for EXPLAIN, a part that needs more than configuration and slice
+ * as its template; secrets are masked.  router and cursor: the stream's, or NULL.
+ */
+extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session,
+									const LyfRouter *router, const LyfCursor *cursor);
+
+/* do its own templates use that member of the slice? */
+extern bool lyf_requester_uses_slice(const LyfRequester *requester, const char *member);
 
 typedef struct LyfPage
 {
@@ -294,8 +303,6 @@ extern void lyf_ahead_drop(LyfSession *session);
 
 /* in slice.c: partition routers */
 
-typedef struct LyfRouter LyfRouter;
-
 /*
  * A parent stream as slice.c sees it, handed in by connector/: an iterator of
  * its records, and its own state.
@@ -354,7 +361,6 @@ extern void lyf_router_end(LyfRouterScan *scan);
 
 /* in cursor.c: DatetimeBasedCursor and its state */
 
-typedef struct LyfCursor LyfCursor;
 
 extern LyfFailure *lyf_cursor_compile(const LyfComponent *c, LyfCursor **out);	/* json NULL: *out NULL */
 
@@ -363,8 +369,11 @@ extern LyfFailure *lyf_cursor_field(const LyfCursor *cursor, LyfSession *session
 extern bool lyf_cursor_is_client_side(const LyfCursor *cursor);
 extern bool lyf_cursor_is_data_feed(const LyfCursor *cursor);
 
-/* can a range of the cursor be made part of the request (start or end option, or templates use the interval)? */
-extern bool lyf_cursor_restrictable(const LyfCursor *cursor);
+/* the members of a slice that its window starts and ends at; where they are templates, those */
+extern void lyf_cursor_keys(const LyfCursor *cursor, const char *keys[2]);
+
+/* can a range of the cursor be made part of the request (start or end option, or the requester's templates use them)? */
+extern bool lyf_cursor_restrictable(const LyfCursor *cursor, const LyfRequester *requester);
 
 extern LyfFailure *lyf_cursor_injections(const LyfCursor *cursor, LyfSession *session, const LyfSlice *slice,
 										 LyfInjection **injections, int *count);

@@ -84,6 +84,7 @@ extern LyfTransfer *lyf_ahead_take(LyfSession *session, const LyfHttpRequest *re
 /* in request_template.c: what the manifest puts into every request */
 
 extern LyfFailure *lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out);
+extern bool lyf_request_templates_use_slice(const LyfRequestTemplates *templates, const char *member);
 extern LyfFailure *lyf_request_templates_eval(const LyfRequestTemplates *templates,
 											  const LyfScope *scope, LyfRequestParts *parts);
 

@@ -88,6 +88,19 @@ lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, L
 	return NULL;
 }
 
+bool
+lyf_requester_uses_slice(const LyfRequester *requester, const char *member)
+{
+	const LyfTemplate *texts[] = {requester->url, requester->url_base, requester->path};
+
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		if (texts[i] != NULL && lyf_template_uses_slice(texts[i], member))
+			return true;
+	}
+	return lyf_request_templates_use_slice(requester->templates, member);
+}
+
 void
 lyf_requester_set_budget(LyfRequester *requester, LyfBudget *budget)
 {
@@ -95,27 +108,54 @@ lyf_requester_set_budget(LyfRequester *requester, LyfBudget *budget)
 	lyf_auth_set_budget(requester->auth, budget);
 }
 
-/* a template that needs no more than the configuration as its value, any other as its source */
+/* what a slice will have, each field standing for its value */
+static LyfValue *
+slice_of_names(const LyfRouter *router, const LyfCursor *cursor)
+{
+	LyfValue   *slice = lyf_value_make(LYF_MAP);
+	const char **fields;
+	const char *keys[2];
+	int			count = router == NULL ? 0 : lyf_router_fields(router, &fields);
+
+	for (int i = 0; i < count; i++)
+		lyf_value_set(slice, fields[i], lyf_value_string(psprintf("{%s}", fields[i])));
+	if (cursor != NULL)
+	{
+		lyf_cursor_keys(cursor, keys);
+		for (int i = 0; i < lengthof(keys); i++)
+			lyf_value_set(slice, keys[i], lyf_value_string(psprintf("{%s}", keys[i])));
+	}
+	return slice;
+}
+
+/* a template that needs no more than what scope has as its value, any other as its source */
 static const char *
-show_template(const LyfTemplate *compiled, const LyfSession *session)
+show_template(const LyfTemplate *compiled, const LyfSession *session, const LyfScope *scope)
 {
 	char	   *text;
 
 	if (compiled == NULL)
 		return "";
-	if (session == NULL || lyf_template_eval_text(compiled, &session->scope, &text) != NULL)
+	if (lyf_template_eval_text(compiled, scope, &text) != NULL)
 		return lyf_template_source(compiled);
 	return lyf_redact_text(text, session->secrets, session->secret_count);
 }
 
-/* session may be NULL: then all of it is shown as the manifest has it */
 char *
-lyf_requester_describe(const LyfRequester *requester, const LyfSession *session)
+lyf_requester_describe(const LyfRequester *requester, const LyfSession *session,
+					   const LyfRouter *router, const LyfCursor *cursor)
 {
-	const char *base = show_template(requester->url_base ? requester->url_base : requester->url, session);
-	const char *path = show_template(requester->path, session);
-	size_t		len = strlen(base);
+	LyfScope	scope;
+	const char *base;
+	const char *path;
+	size_t		len;
 	bool		slash;
+
+	lyf_scope_init(&scope, &session->scope);
+	lyf_scope_set_slice(&scope, slice_of_names(router, cursor));
+	base = show_template(requester->url_base ? requester->url_base : requester->url, session, &scope);
+	path = show_template(requester->path, session, &scope);
+	len = strlen(base);
 
 	path += strspn(path, "/");
 	slash = *path != '\0' && len > 0 && base[len - 1] != '/';

@@ -120,6 +120,21 @@ lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out)
 	return NULL;
 }
 
+/* does any of it depend on that member of the slice? */
+bool
+lyf_request_templates_use_slice(const LyfRequestTemplates *templates, const char *member)
+{
+	const Input *inputs[] = {&templates->parameters, &templates->headers, &templates->body_data, &templates->body_json};
+
+	for (int i = 0; i < lengthof(inputs); i++)
+	{
+		if ((inputs[i]->text != NULL && lyf_template_uses_slice(inputs[i]->text, member)) ||
+			(inputs[i]->tree != NULL && lyf_template_tree_uses_slice(inputs[i]->tree, member)))
+			return true;
+	}
+	return false;
+}
+
 static LyfValue *
 without_nulls(const LyfValue *map)
 {

@@ -1,7 +1,7 @@
 /*
  * explain.c
- *		What EXPLAIN says about a scan: the request (as a template, so that no
- *		secret is in it), which conditions became part of it and which did not and
+ *		What EXPLAIN says about a scan: the request (its secrets masked, {names} for
+ *		what a slice will have), which conditions became part of it and which did not and
  *		why; with ANALYZE what went over the network.
  */
 #include "postgres.h"
@@ -65,9 +65,10 @@ void
 lyf_rest_explain(ForeignScanState *node, ExplainState *es)
 {
 	LyfRestScan *scan = node->fdw_state;
+	const LyfStream *stream = scan->table->stream;
 
 	ExplainPropertyText("Request",
-						lyf_requester_describe(scan->table->stream->requester, &scan->table->session),
+						lyf_requester_describe(stream->requester, &scan->table->session, stream->router, stream->cursor),
 						es);
 	explain_conditions(node, es);
 	if (es->analyze)

@@ -332,7 +332,7 @@ set_use(LyfRestTable *table, LyfRestColumn *column, const char *cursor_field, Li
 	if (cursor_field == NULL || column->path_len != 1 || strcmp(column->path[0], cursor_field) != 0)
 		column->local = "neither the cursor nor a partition field";
 	else if (lyf_cursor_is_client_side(cursor) || lyf_cursor_is_data_feed(cursor) ||
-			 !lyf_cursor_restrictable(cursor))
+			 !lyf_cursor_restrictable(cursor, table->stream->requester))
 		column->local = "the source cannot be asked for a range of its cursor";
 	else if (column->type != TIMESTAMPTZOID && column->type != TIMESTAMPOID && column->type != DATEOID)
 		column->local = "a cursor of this type cannot be compared with the source's";
