@@ -45,6 +45,18 @@ install_packages() {
 		-o Dpkg::Options::=--force-confold install $missing >/dev/null
 }
 
+# Redmine, for its tests: the package alone, without an instance of the system's.  Where Debian has no such package
+# $REDMINE_MISSING says so.
+install_redmine() {
+	if [ ! -e /usr/share/redmine ]; then
+		[ -n "$(apt-cache madison redmine)" ] || as_root apt-get -qq update
+		[ -n "$(apt-cache madison redmine)" ] || { REDMINE_MISSING="this system has no package redmine"; return 0; }
+		printf '%s\n' "redmine redmine/current-instances string" \
+			"redmine redmine/instances/default/dbconfig-install boolean false" | as_root debconf-set-selections
+	fi
+	install_packages redmine redmine-sqlite puma
+}
+
 # A folder that the server's user may write to, removed at the end unless kept.
 make_scratch() {
 	SCRATCH=$(mktemp -d "/tmp/lyftron-$1.XXXXXX")

@@ -10,6 +10,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install_packages
+case "${*:-redmine}" in *redmine*) install_redmine ;; esac
 make_scratch test
 trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; [ -n "${LYFTRON_KEEP:-}" ] || rm -rf "$SCRATCH"' EXIT
 fetch_flights
@@ -30,7 +31,7 @@ fi
 echo "== TAP tests"
 failed=0
 tests=${*:-test/t/*.pl}
-as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" TESTDIR="$SCRATCH/build" \
+as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" REDMINE_MISSING="${REDMINE_MISSING:-}" TESTDIR="$SCRATCH/build" \
 	PG_REGRESS="$PGXS/src/test/regress/pg_regress" \
 	sh -c "cd $SCRATCH/build && prove --timer -I test/perl -I $PGXS/src/test/perl $tests" || failed=1
 no_findings || failed=1

@@ -57,12 +57,13 @@ sub free_port
 # mean nothing.
 sub watched { return $ENV{LYFTRON_WATCHED} // ''; }
 
-# Run test/server/NAME with a port; returns the port when it says "ready".
+# Run test/server/NAME (Python or bash) with a port; returns the port when it says "ready".
 sub start_server
 {
 	my ($script, @args) = @_;
 	my $port = free_port();
-	my $pid = open(my $out, '-|', 'python3', "test/server/$script", '--port', $port, @args)
+	my $interpreter = $script =~ /\.sh$/ ? 'bash' : 'python3';
+	my $pid = open(my $out, '-|', $interpreter, "test/server/$script", '--port', $port, @args)
 	  or die "cannot start $script: $!";
 	push @children, $pid;
 	my $line = <$out>;
