@@ -48,3 +48,7 @@ SELECT lyftron.create_pipeline('mine', source => 'twice.few', destination => 'tw
 CALL lyftron.run('mine');
 SELECT count(*), count(*) FILTER (WHERE v = 'second') FROM mine;
 SELECT reason FROM lyftron.rejected_records WHERE pipeline = 'mine';
+
+SET client_min_messages = warning;
+SELECT count(lyftron.drop_pipeline(name)) FROM lyftron.pipelines;
+DROP SCHEMA twice CASCADE;
