@@ -10,10 +10,10 @@
 #include "base/json.h"
 #include "connector/credential_internal.h"
 
-/* what the backend has set, and the worker's requests depend on */
+/* what holds for the backend, by its role's settings, too, and the worker's requests depend on */
 static const char *const settings[] = {
 	"lyftron.connect_timeout", "lyftron.request_timeout", "lyftron.max_response_size", "lyftron.max_retry_wait",
-	"lyftron.test_now"
+	"lyftron.allowed_hosts", "lyftron.ca_file", "lyftron.test_now"
 };
 
 static void
@@ -153,5 +153,5 @@ lyf_credential_job_read(const char *text, LyfCredentialJob *job)
 	job->lock_object = get_oid(map, "lock_object");
 	job->user = get_oid(map, "user");
 	lyf_foreach(setting, lyf_value_get(map, "settings"))
-		SetConfigOption(setting->key, get_text(lyf_value_get(map, "settings"), setting->key), PGC_USERSET, PGC_S_OVERRIDE);
+		SetConfigOption(setting->key, get_text(lyf_value_get(map, "settings"), setting->key), PGC_SUSET, PGC_S_OVERRIDE);
 }

@@ -35,6 +35,7 @@ wal_level = replica
 max_wal_senders = 5
 hot_standby = on
 restart_after_crash = on
+lyftron.allowed_hosts = '127.0.0.1'
 });
 my $port = start_server('oauth_api.py', '--keys', $keys);
 my $url = "http://127.0.0.1:$port";
@@ -590,6 +591,12 @@ $node->safe_psql('postgres', q{CREATE ROLE bob LOGIN; GRANT USAGE ON FOREIGN SER
 	is($out, '2', 'an unprivileged role renews');
 	is(exchanged('public'), 1, 'with the mapping that is its own');
 	is(exchanged('one'), $one, 'not with that of another');
+
+	# The settings of a role bind the worker, too.
+	$node->safe_psql('postgres', "ALTER ROLE bob SET lyftron.allowed_hosts = '192.0.2.1'; ALTER USER MAPPING FOR PUBLIC SERVER one OPTIONS (SET secrets " .
+		quote($json->encode({ %secrets, oauth => { refresh => admin('chain?name=bound') } })) . ')');
+	like(error_of(read_sql('one', 'once'), connstr => $bob), qr/lyftron\.allowed_hosts/, 'a role that may not go to the token endpoint');
+	is(exchanged('bound'), 0, 'does not do so by a worker');
 }
 
 # A standby reads with what the primary renewed, and renews nothing.
