@@ -16,6 +16,7 @@
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -280,6 +281,8 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 	const LyfMode *mode = load->spec->mode;
 	ListCell   *lc;
 
+	/* the query's snapshot is gone, and writing long values needs one */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, load->tables)
 	{
 		LyfTable   *table = lfirst(lc);
@@ -289,6 +292,7 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 		table_close(table->sink, NoLock);
 		table_close(table->rel, NoLock);
 	}
+	PopActiveSnapshot();
 	lyf_rejects_flush(load->spec->rejects);
 	CommandCounterIncrement();
 	result->written = mode->checkpoint(load);
