@@ -139,6 +139,8 @@ build_source() {
 	shift
 	(cd "$work" && apt_of_suite deb-src bookworm source --download-only postgresql-15 >/dev/null)
 	dpkg-source --no-check --skip-patches -x "$work"/*.dsc "$work/source" >/dev/null
+	# nobody needs embedded SQL, whose grammar is as large as the server's
+	sed -i 's/^SUBDIRS = libpq ecpg/SUBDIRS = libpq/' "$work/source/src/interfaces/Makefile"
 	# shellcheck disable=SC2086
 	(cd "$work/source" && ./configure -q --prefix="$work/prefix" $CONFIGURE "$@" && ${PREPARE:-true} && nice make -s -j"$(nproc)" install &&
 		for part in $PARTS; do nice make -s -C "$part" install || exit 1; done &&

@@ -77,7 +77,9 @@ set_token(LyfFetch *fetch, const LyfValue *token)
 static MemoryContext
 make_page_context(LyfFetch *fetch)
 {
-	return AllocSetContextCreate(fetch->cxt, "lyftron page", fetch->page_kept, ALLOCSET_DEFAULT_INITSIZE, PAGE_BLOCK_BYTES);
+	/* no block may be larger than the largest, not even the first */
+	return AllocSetContextCreate(fetch->cxt, "lyftron page", fetch->page_kept, ALLOCSET_DEFAULT_INITSIZE,
+								 Max(fetch->page_kept, PAGE_BLOCK_BYTES));
 }
 
 static void
