@@ -68,8 +68,12 @@ parse_option(const char *text, const char *option, const char *server)
 static void
 keep_secrets(LyfAccount *account, List *secrets)
 {
+	List	   *parts = NIL;
 	ListCell   *lc;
 
+	foreach(lc, secrets)
+		parts = lyf_redact_url_parts(lfirst(lc), parts);
+	secrets = list_concat(secrets, parts);
 	account->secrets = palloc(sizeof(char *) * (list_length(secrets) + 1));
 	foreach(lc, secrets)
 	{
@@ -145,4 +149,10 @@ lyf_account_get(Oid server, Oid user)
 
 	LYF_CHECK(lyf_spec_check(account->connector, account->given, account->has_mapping));
 	return account;
+}
+
+LyfFailure *
+lyf_account_redact(const LyfAccount *account, const LyfFailure *failure)
+{
+	return lyf_redact_failure(failure, account->secrets, account->secret_count);
 }

@@ -91,6 +91,9 @@ extern LyfAccount *lyf_account_get(Oid server, Oid user);
 /* the same, its configuration not yet checked against the specification */
 extern LyfAccount *lyf_account_open(Oid server, Oid user);
 
+/* a failure as it may be shown; NULL for NULL */
+extern LyfFailure *lyf_account_redact(const LyfAccount *account, const LyfFailure *failure);
+
 /* in spec.c */
 
 /* the manifest's connection specification as a value in CurrentMemoryContext, or NULL */
@@ -167,6 +170,10 @@ extern LyfValue *lyf_reader_position(LyfReader *reader);
 
 /* text for a message: server "x", stream "y", slice {...}; palloc'd */
 extern char *lyf_reader_describe(LyfReader *reader);
+
+/* what may be shown of a failure (NULL for NULL) or a text: without the secrets that the reader knows; palloc'd */
+extern LyfFailure *lyf_reader_redact(const LyfReader *reader, const LyfFailure *failure);
+extern char *lyf_reader_redact_text(const LyfReader *reader, const char *text);
 extern void lyf_reader_end(LyfReader *reader);
 
 /* make a LyfStream (parent->stream) readable as a parent: fills name and the four callbacks */

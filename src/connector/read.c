@@ -334,7 +334,7 @@ lyf_reader_next(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_
 	*records = NULL;
 	failure = next_page(reader, records, extracted_at);
 	MemoryContextSwitchTo(caller);
-	return failure != NULL ? lyf_failure_copy(failure) : NULL;
+	return lyf_reader_redact(reader, failure);
 }
 
 /* Before the first page there is none: a context that goes with the next slice then. */
@@ -421,7 +421,7 @@ lyf_reader_begin_made(LyfReader *reader, LyfReader **out)
 		*out = reader;
 		return NULL;
 	}
-	failure = lyf_failure_copy(failure);
+	failure = lyf_reader_redact(reader, failure);
 	lyf_reader_end(reader);
 	return failure;
 }
@@ -502,5 +502,5 @@ lyf_reader_restart(LyfReader *reader, const LyfReadOptions *options)
 	reader->started = false;
 	reader->finished = false;
 	reader->slice_done = false;
-	return begin_read(reader);
+	return lyf_reader_redact(reader, begin_read(reader));
 }

@@ -127,6 +127,18 @@ lyf_reader_position(LyfReader *reader)
 	return position;
 }
 
+LyfFailure *
+lyf_reader_redact(const LyfReader *reader, const LyfFailure *failure)
+{
+	return lyf_redact_failure(failure, reader->session->secrets, reader->session->secret_count);
+}
+
+char *
+lyf_reader_redact_text(const LyfReader *reader, const char *text)
+{
+	return lyf_redact_text(text, reader->session->secrets, reader->session->secret_count);
+}
+
 char *
 lyf_reader_describe(LyfReader *reader)
 {
@@ -138,12 +150,12 @@ lyf_reader_describe(LyfReader *reader)
 		appendStringInfo(&text, "server \"%s\", ", reader->server_name);
 	appendStringInfo(&text, "stream \"%s\"", reader->stream->name);
 	if (reader->slice != NULL && reader->slice->merged->len > 0)
-		slice = lyf_value_to_text(reader->slice->merged);
+		slice = lyf_reader_redact_text(reader, lyf_value_to_text(reader->slice->merged));
 	if (slice != NULL)
 	{
 		int			len = pg_mbcliplen(slice, strlen(slice), DESCRIBED_SLICE);
 
 		appendStringInfo(&text, ", slice %.*s%s", len, slice, slice[len] != '\0' ? "..." : "");
 	}
-	return lyf_redact_text(text.data, reader->session->secrets, reader->session->secret_count);
+	return lyf_reader_redact_text(reader, text.data);
 }

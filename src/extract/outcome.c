@@ -24,6 +24,7 @@
 #define MAX_FILTERS				1000
 #define MAX_HANDLER_DEPTH		10
 #define DETAIL_BYTES			500
+#define CONSIDERED_BYTES		(16 * 1024)	/* of which those are what is left without secrets */
 
 typedef struct Handler
 {
@@ -234,7 +235,8 @@ hint_for(int status)
 char *
 lyf_session_shown(const LyfSession *session, const char *text)
 {
-	char	   *shown = lyf_redact_text(text, session->secrets, session->secret_count);
+	char	   *start = pnstrdup(text, strnlen(text, CONSIDERED_BYTES));
+	char	   *shown = lyf_redact_text(start, session->secrets, session->secret_count);
 	int			len = pg_mbcliplen(shown, (int) strlen(shown), DETAIL_BYTES);
 
 	shown = pnstrdup(shown, len);

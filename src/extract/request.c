@@ -151,7 +151,9 @@ lyf_requester_describe(const LyfRequester *requester, const LyfSession *session,
 	size_t		len;
 	bool		slash;
 
+	/* What expressions make of a secret is none to be told from the rest: they do not get it */
 	lyf_scope_init(&scope, &session->scope);
+	lyf_scope_set(&scope, "config", lyf_redact_value(session->config, session->secrets, session->secret_count));
 	lyf_scope_set_slice(&scope, slice_of_names(router, cursor));
 	base = show_template(requester->url_base ? requester->url_base : requester->url, session, &scope);
 	path = show_template(requester->path, session, &scope);

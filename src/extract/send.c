@@ -126,18 +126,6 @@ settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *inpu
 	return NULL;
 }
 
-/* a copy to be shown: whatever of URLs, configuration and response is in it, nothing secret is */
-static LyfFailure *
-redacted_copy(const LyfSession *session, const LyfFailure *failure)
-{
-	LyfFailure *copy = lyf_failure_copy(failure);
-
-	copy->message = lyf_redact_text(copy->message, session->secrets, session->secret_count);
-	if (copy->detail != NULL)
-		copy->detail = lyf_redact_text(copy->detail, session->secrets, session->secret_count);
-	return copy;
-}
-
 LyfFailure *
 lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestInput *input, LyfPage **page)
 {
@@ -158,8 +146,7 @@ lyf_request_send(LyfRequester *requester, LyfSession *session, const LyfRequestI
 		if (failure == NULL)
 			failure = settle(requester, session, input, *page, error, &trial, &again);
 		MemoryContextSwitchTo(caller);
-		if (failure != NULL)
-			failure = redacted_copy(session, failure);
+		failure = lyf_redact_failure(failure, session->secrets, session->secret_count);
 		if (failure == NULL && !again)
 			return NULL;
 		MemoryContextDelete(try_cxt);

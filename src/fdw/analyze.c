@@ -61,7 +61,7 @@ sample_page(Sample *sample, LyfReader *reader, const LyfRecords *records,
 		if (place < 0)
 			continue;
 		caller = MemoryContextSwitchTo(lyf_reader_page_context(reader));
-		LYF_CHECK(lyf_row_cast(cast, records->record[i], values, nulls));
+		LYF_CHECK(lyf_reader_redact(reader, lyf_row_cast(cast, records->record[i], values, nulls)));
 		MemoryContextSwitchTo(caller);
 		sample->rows[place] = heap_form_tuple(desc, values, nulls);
 	}

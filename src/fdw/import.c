@@ -98,7 +98,7 @@ lyf_rest_shape(Oid server, const char *stream)
 	LyfAccount *account = lyf_account_get(server, GetUserId());
 	LyfStreamShape *shape;
 
-	LYF_CHECK(shape_of(account, pg_server_to_any(stream, strlen(stream), PG_UTF8), &shape));
+	LYF_CHECK(lyf_account_redact(account, shape_of(account, pg_server_to_any(stream, strlen(stream), PG_UTF8), &shape)));
 	return shape;
 }
 

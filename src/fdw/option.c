@@ -194,6 +194,13 @@ validate_server(List *options)
 	}
 	value = config ? parse_json_option(config) : lyf_value_make(LYF_MAP);
 	LYF_CHECK(lyf_spec_check(lyf_connector_get(connector), value, false));
+	if (lyf_spec_secrets(lyf_connector_get(connector), value, NIL) != NIL)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("option \"config\" holds what connector \"%s\" calls a secret", connector),
+				 errdetail("Every role can see the options of a server."),
+				 errhint("Drop the server, and put secrets into a user mapping: "
+						 "CREATE USER MAPPING FOR CURRENT_USER SERVER ... OPTIONS (secrets '{...}').")));
 }
 
 static void
@@ -355,7 +362,8 @@ open_columns(LyfRestTable *table, TupleDesc desc)
 	char	   *cursor_field = NULL;
 
 	if (table->stream->cursor != NULL)
-		LYF_CHECK(lyf_cursor_field(table->stream->cursor, &table->session, &cursor_field));
+		LYF_CHECK(lyf_account_redact(table->account,
+									 lyf_cursor_field(table->stream->cursor, &table->session, &cursor_field)));
 	table->natts = desc->natts;
 	table->columns = palloc0(desc->natts * sizeof(LyfRestColumn));
 	for (int i = 0; i < desc->natts; i++)

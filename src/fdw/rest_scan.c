@@ -267,16 +267,20 @@ next_page(LyfRestScan *scan)
 	return scan->records != NULL;
 }
 
-/* a record that its row cannot hold: kept by the pipeline, or the end of the query */
+/*
+ * A record that its row cannot hold: kept by the pipeline, or the end of the
+ * query.  A source may send back the secrets that it was given.
+ */
 static void
 reject_record(LyfRestScan *scan, const LyfValue *record, const LyfFailure *failure)
 {
 	LyfScanControl *control = scan->control;
 
+	failure = lyf_reader_redact(scan->reader, failure);
 	if (control == NULL || control->reject == NULL)
 		lyf_failure_raise(failure);
 	control->reject(control->reject_arg, failure, scan->table->stream_name,
-					lyf_value_to_text(record));
+					lyf_reader_redact_text(scan->reader, lyf_value_to_text(record)));
 }
 
 /* the next record that makes a row, into the slot; false at the end */

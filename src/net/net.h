@@ -6,8 +6,10 @@
 #define LYF_NET_H
 
 #include "base/failure.h"
+#include "base/value.h"
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 typedef struct LyfHeader
 {
@@ -121,7 +123,19 @@ extern void lyf_rate_update(LyfRate *rate, int remaining, TimestampTz reset);
 /* a URL as it may be shown: values of query parameters whose names smell of secrets, and user:password@, as *** */
 extern char *lyf_redact_url(const char *url);
 
-/* replace every occurrence of each of the secrets (longer than 3 bytes), and what an Authorization header holds, by *** */
+/*
+ * Replace by *** every occurrence of each of the secrets (longer than 3 bytes): as it is, as URLs, forms, JSON
+ * and HTML write it, in base64, or cut off; and what an Authorization header holds.  Palloc'd.
+ */
 extern char *lyf_redact_text(const char *text, const char *const *secrets, int count);
+
+/* where a URL is secret, so is what is in it: adds user, password, path and values of parameters to a List of char * */
+extern List *lyf_redact_url_parts(const char *url, List *secrets);
+
+/* a copy without them: texts are redacted, a number that is one becomes a text */
+extern LyfValue *lyf_redact_value(const LyfValue *value, const char *const *secrets, int count);
+
+/* a copy of which all texts are redacted; NULL for NULL */
+extern LyfFailure *lyf_redact_failure(const LyfFailure *failure, const char *const *secrets, int count);
 
 #endif							/* LYF_NET_H */
