@@ -48,7 +48,7 @@ for row in db.execute(sys.argv[2]):
 	return join "\n", @rows;
 }
 
-my $node = new_node('main', 'timezone = UTC');
+my $node = new_node('main', "timezone = UTC\nlyftron.allowed_hosts = '127.0.0.1'\n");
 $node->safe_psql('postgres', 'CREATE ROLE ann LOGIN');
 $node->safe_psql('postgres', 'CREATE DATABASE work OWNER ann');
 my $connect = 'host=' . $node->host . ' port=' . $node->port . ' dbname=work user=ann';
@@ -139,6 +139,7 @@ is(sql(q{SELECT count(*), bool_and(ready) FROM lyftron.streams('redmine')}), '22
 
 connect_server('unknown', '0' x 40, '');
 like(sql(q{SELECT ok, message FROM lyftron.check('unknown')}), qr/^f\|.*Redmine does not know the API key/, 'check knows an invalid key');
+fails('SELECT * FROM unknown.issues', qr/Redmine does not know the API key/, 'an invalid key is an error, though Redmine has answers for anybody');
 
 # All streams, against Redmine's tables
 
@@ -181,9 +182,9 @@ sub requests { my ($plan) = @_; return $plan =~ /Requests: (\d+)/ ? $1 : undef; 
 
 my $plan = sql("EXPLAIN (ANALYZE, COSTS off) SELECT * FROM rm.versions WHERE project_id = $projects[0]");
 like($plan, qr{Request: GET http://127\.0\.0\.1:$port/projects/\{project_id\}/versions\.json}, 'EXPLAIN shows what is asked of each project');
-is(requests($plan), 2, 'one project: the list of projects, and its versions');
+is(requests($plan), 3, 'one project: who asks, the list of projects, and its versions');
 $plan = sql(q{EXPLAIN (ANALYZE, COSTS off) SELECT * FROM rm.issues WHERE updated_on > now() + interval '30 s'});
-is(requests($plan), 1, 'a range of the cursor, which the request has in an expression');
+is(requests($plan), 2, 'a range of the cursor, which the request has in an expression');
 is(sql('SELECT count(*) FROM rm.wiki_pages WHERE project_id = ' . $projects[2]), '0', 'a project without a wiki has no pages, and is no error');
 
 # A join of two streams with a local table
@@ -221,7 +222,7 @@ sub same_issues
 
 is(run_pipeline('issues'), '250', 'the first run loads all issues');
 same_issues('raw.issues', 'first run');
-is(sql(q{SELECT requests FROM lyftron.jobs WHERE pipeline = 'issues'}), '3', 'in three pages');
+is(sql(q{SELECT requests FROM lyftron.jobs WHERE pipeline = 'issues'}), '4', 'in three pages, once it is known who asks');
 is(run_pipeline('time'), '3', 'and the time entries');
 
 # Made and changed

@@ -37,6 +37,7 @@ my $trace = join '|', @patterns;
 
 my $auto_explain = grep { -e "$_/auto_explain.so" } split /\n/, `pg_config --pkglibdir`;
 my $node = new_node('main', q{
+	lyftron.allowed_hosts = '*, 127.0.0.1, ::1'
 	log_statement = 'all'
 	log_min_messages = debug5
 	log_min_error_statement = debug5
