@@ -63,7 +63,8 @@ sub allow
 	return;
 }
 
-sub requests { my ($p) = @_; return $json->decode(LyftronTest::http('GET', $p, '/connections'))->{requests}; }
+sub counters { my ($p) = @_; return $json->decode(LyftronTest::http('GET', $p, '/connections')); }
+sub requests { my ($p) = @_; return counters($p)->{requests}; }
 
 sub allowed
 {
@@ -95,9 +96,9 @@ allowed("a superuser at the server's own machine, past the environment's proxy",
 refused('another role there', 'ann', $url, undef, qr/host "127\.0\.0\.1" is not allowed/, qr/this database server's own machine/, qr/add "127\.0\.0\.1"/);
 my @local = ("localhost:$port", "LOCALHOST:$port", "[::1]:$port", "[::ffff:127.0.0.1]:$port", "[::ffff:7f00:1]:$port", "0.0.0.0:$port", "[::]:$port",
 	"127.1:$port", "2130706433:$port", "0x7f000001:$port", "0177.0.0.1:$port", "127.9.9.9:$port", "api.localhost:$port", "%31%32%37.0.0.1:$port", "x\@127.0.0.1:$port");
-my $before = requests($port);
+my $before = counters($port)->{connections};
 refused("as $_", 'ann', "http://$_") for @local;
-is(requests($port) - $before, 1, 'nothing came there');
+is(counters($port)->{connections} - $before, 1, "not even a connection came there, beside the test's own");
 
 refused("link-local, as $_", $root, "http://$_", 'latest/meta-data/', qr/link-local, or where a cloud hands out credentials/)
   for '169.254.169.254', '[fe80::1]', '[fe80::1%25lo]', '[::ffff:169.254.169.254]', '[64:ff9b::a9fe:a9fe]', '[2002:a9fe:a9fe::1]', '2852039166', '0xA9FEA9FE',
@@ -179,12 +180,24 @@ $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET lyftron.allowed_host
 
 # --- an open connection, another role ---
 
+# By a name, which says nothing about the address, and by the address itself
+for my $host ('localhost', '127.0.0.1')
 {
-	$before = requests($port);
-	my ($out, $err) = session($root, "${read}SET ROLE ann;\n${read}RESET ROLE;\n${read}");
-	is($out, "1\n1", 'a superuser, before and after');
-	is(() = $err =~ /ERROR:  42501: connection to host "127\.0\.0\.1" is not allowed/g, 1, "a role does not go on over a superuser's connection");
-	is(requests($port) - $before, 3, 'nor did its request get there');
+	point_to("http://$host:$port");
+	$before = counters($port);
+	my ($out, $err) = session($root, "${read}${read}SET ROLE ann;\n${read}RESET ROLE;\n${read}");
+	my $after = counters($port);
+	is($out, "1\n1\n1", "$host: a superuser, before and after");
+	is(() = $err =~ /ERROR:  42501: connection to host "\Q$host\E".* is not allowed/g, 1, "$host: a role does not go on over a superuser's connection");
+	is($after->{requests} - $before->{requests}, 4, "$host: nor did its request get there");
+	cmp_ok($after->{connections} - $before->{connections}, '<', 4, "$host: the superuser's requests went over the same connection");
+}
+{
+	point_to("http://localhost:$port");
+	my ($out, $err) = session($root, "SET lyftron.allowed_hosts = '127.0.0.0/8, ::1';\n${read}SET lyftron.allowed_hosts = '10.0.0.0/8';\n${read}");
+	is($out, '1', 'by a name, before the list is another');
+	like($err, qr/42501: connection to host "localhost" at address/, 'an open connection by a name does not go past a list that is changed');
+	point_to($url);
 	($out, $err) = session($root, "SET lyftron.allowed_hosts = '127.0.0.1';\n${read}SET lyftron.allowed_hosts = '10.0.0.0/8';\n${read}");
 	is($out, '1', 'before the list is another');
 	like($err, qr/42501: .*\nDETAIL:  .*does not name it/, 'an open connection does not go past a list that is changed');
