@@ -217,6 +217,51 @@ for my $host ('localhost', '127.0.0.1')
 	is((session($root, "SET lyftron.allowed_hosts = '127.0.0.1';\nCALL lyftron.run('answer');\nSELECT count(*) FROM ann.loaded"))[0], '1', 'where it is allowed the run succeeds');
 }
 
+# --- token endpoints, which a background worker asks ---
+
+{
+	my $manifest = <<"YAML";
+version: 6.0.0
+type: DeclarativeSource
+check: {type: CheckStream, stream_names: [s]}
+streams:
+  - type: DeclarativeStream
+    name: s
+    retriever:
+      type: SimpleRetriever
+      requester:
+        type: HttpRequester
+        url_base: "http://127.0.0.1:$port"
+        path: echo
+        authenticator:
+          type: OAuthAuthenticator
+          token_refresh_endpoint: "http://127.0.0.1:$other/echo"
+          client_id: c
+          client_secret: s
+          refresh_token: "{{ config['credentials']['refresh_token'] }}"
+          refresh_token_updater: {}
+      record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}}
+    schema_loader: {type: InlineSchemaLoader, schema: {type: object, properties: {}}}
+spec: {type: Spec, connection_specification: {type: object, properties: {}}}
+YAML
+	$node->safe_psql('postgres', qq{
+		DO \$do\$ BEGIN PERFORM lyftron.add_connector('oauth', \$m\$$manifest\$m\$); END \$do\$;
+		CREATE SERVER oauth FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'oauth');
+		CREATE USER MAPPING FOR ann SERVER oauth OPTIONS (secrets '{"credentials": {"refresh_token": "hunter2-refresh", "access_token": "", "token_expiry_date": ""}}');
+		GRANT USAGE ON FOREIGN SERVER oauth TO ann;
+		ALTER ROLE ann SET lyftron.allowed_hosts = '127.0.0.1:$port';});
+	$before = counters($other)->{connections};
+	my ($out, $err) = session('ann', "SELECT * FROM lyftron.read('oauth', 's')");
+	like($err, qr/42501: connection to host "127\.0\.0\.1" is not allowed/, "a token endpoint that the role's list does not name is refused, though a worker asks it");
+	is(counters($other)->{connections} - $before, 1, 'nothing came there');
+	$node->safe_psql('postgres', "ALTER ROLE ann SET lyftron.allowed_hosts = '127.0.0.1'");
+	$before = counters($other)->{connections};
+	($out, $err) = session('ann', "SELECT * FROM lyftron.read('oauth', 's')");
+	unlike($err, qr/not allowed/, 'one that it names is asked');
+	cmp_ok(counters($other)->{connections} - $before, '>', 1, 'and was');
+	$node->safe_psql('postgres', 'ALTER ROLE ann RESET lyftron.allowed_hosts');
+}
+
 # --- where a server's answer leads ---
 
 sub answers
