@@ -228,6 +228,7 @@ swap(LyfTable *table)
 	TransactionId frozen_xid;
 	MultiXactId min_multi;
 	char		persistence;
+	Oid			toast;
 	Relation	rel;
 	double		rows;
 
@@ -245,7 +246,10 @@ swap(LyfTable *table)
 	frozen_xid = form->relfrozenxid;
 	min_multi = form->relminmxid;
 	persistence = form->relpersistence;
+	toast = form->reltoastrelid;
 	ReleaseSysCache(tuple);
+	if (OidIsValid(toast))
+		LockRelationOid(toast, AccessExclusiveLock);
 
 	finish_heap_swap(table->dest, table->heap, false, false, true, true,
 					 frozen_xid, min_multi, persistence);
