@@ -182,7 +182,7 @@ sub requests { my ($plan) = @_; return $plan =~ /Requests: (\d+)/ ? $1 : undef; 
 
 my $plan = sql("EXPLAIN (ANALYZE, COSTS off) SELECT * FROM rm.versions WHERE project_id = $projects[0]");
 like($plan, qr{Request: GET http://127\.0\.0\.1:$port/projects/\{project_id\}/versions\.json}, 'EXPLAIN shows what is asked of each project');
-is(requests($plan), 3, 'one project: who asks, the list of projects, and its versions');
+is(requests($plan), 4, 'one project: the list of projects, its versions, and for each of the two who asks');
 $plan = sql(q{EXPLAIN (ANALYZE, COSTS off) SELECT * FROM rm.issues WHERE updated_on > now() + interval '30 s'});
 is(requests($plan), 2, 'a range of the cursor, which the request has in an expression');
 is(sql('SELECT count(*) FROM rm.wiki_pages WHERE project_id = ' . $projects[2]), '0', 'a project without a wiki has no pages, and is no error');
