@@ -410,9 +410,9 @@ clear_node(LyfValue *node)
 static LyfFailure *
 parse(Parser *parser, char *p, LyfValue **root)
 {
-	Open		stack[LYF_JSON_MAX_DEPTH];
-	Open	   *top = stack - 1;
-	Open	   *limit = stack + lengthof(stack) - 1;
+	Open		stack[LYF_JSON_MAX_DEPTH + 1];	/* the first stands for the document */
+	Open	   *top = stack;
+	Open	   *limit = stack + LYF_JSON_MAX_DEPTH;
 	LyfValue   *node = make_node(parser);
 
 	if (node == NULL)
@@ -443,7 +443,7 @@ parse(Parser *parser, char *p, LyfValue **root)
 		/* a value is over: the next one, or the end of its container */
 over:
 		p = skip_space(p);
-		if (unlikely(top < stack))
+		if (unlikely(top == stack))
 			break;
 		if (likely(*p == ','))
 		{
