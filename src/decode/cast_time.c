@@ -158,9 +158,18 @@ lyf_read_iso(const char *text, size_t len, LyfMoment *moment)
 	return p == end;
 }
 
-/* PostgreSQL's parser; without zone, a text that has one is an error */
+/* A text for PostgreSQL's parser, and what it reads. */
+typedef struct Reading
+{
+	char		text[MAX_TEXT + 1];
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+} Reading;
+
+/* without zone, a text that has one is an error */
 static bool
-decode(const char *text, bool zone, struct pg_tm *tm, fsec_t *fsec, int *offset)
+decode(Reading *reading, bool zone)
 {
 	char		work[MAXDATELEN + MAXDATEFIELDS];
 	char	   *field[MAXDATEFIELDS];
@@ -168,47 +177,50 @@ decode(const char *text, bool zone, struct pg_tm *tm, fsec_t *fsec, int *offset)
 	int			count;
 	int			kind;
 
-	*offset = 0;
-	return ParseDateTime(text, work, sizeof(work), field, types, MAXDATEFIELDS, &count) == 0 &&
-		lyf_decode_datetime(field, types, count, &kind, tm, fsec, zone ? offset : NULL) == 0 &&
+	reading->offset = 0;
+	return ParseDateTime(reading->text, work, sizeof(work), field, types, MAXDATEFIELDS, &count) == 0 &&
+		lyf_decode_datetime(field, types, count, &kind, &reading->tm, &reading->fsec, zone ? &reading->offset : NULL) == 0 &&
 		kind == DTK_DATE;
 }
 
-static bool
-read_any(const char *text, size_t len, LyfMoment *moment)
+static Datum
+decode_with_zone(void *arg)
 {
-	char		copy[MAX_TEXT + 1];
-	struct pg_tm tm;
-	fsec_t		fsec;
-	int			offset;
-	bool		zone = false;
+	return BoolGetDatum(decode(arg, true));
+}
 
-	if (len > MAX_TEXT || memchr(text, '\0', len) != NULL)
-		return false;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	if (strpbrk(copy, "0123456789") == NULL)
-		return false;
-	if (!decode(copy, false, &tm, &fsec, &offset))
-	{
-		zone = true;
-		if (!decode(copy, true, &tm, &fsec, &offset))
-			return false;
-	}
+/* A zone that is not known is an error that PostgreSQL 15 raises. */
+static LyfFailure *
+read_any(LyfCast *cast, const LyfValue *value, LyfMoment *moment)
+{
+	Reading		reading;
+	Datum		known;
+
+	if (value->len > MAX_TEXT || memchr(value->u.text, '\0', value->len) != NULL)
+		return lyf_cast_wrong(cast, value);
+	memcpy(reading.text, value->u.text, value->len);
+	reading.text[value->len] = '\0';
+	if (strpbrk(reading.text, "0123456789") == NULL)
+		return lyf_cast_wrong(cast, value);
 	memset(moment, 0, sizeof(LyfMoment));
 	moment->has_time = true;
-	moment->has_zone = zone;
-	moment->offset = -offset;
-	return tm2timestamp(&tm, fsec, NULL, &moment->local) == 0;
+	moment->has_zone = !decode(&reading, false);
+	if (moment->has_zone)
+	{
+		LYF_TRY(lyf_cast_guarded(cast, value, decode_with_zone, &reading, &known));
+		if (!DatumGetBool(known))
+			return lyf_cast_wrong(cast, value);
+	}
+	moment->offset = -reading.offset;
+	return tm2timestamp(&reading.tm, reading.fsec, NULL, &moment->local) == 0 ? NULL : lyf_cast_wrong(cast, value);
 }
 
 static inline LyfFailure *
 read_moment(LyfCast *cast, const LyfValue *value, LyfMoment *moment)
 {
-	if (value->kind != LYF_STRING || (!lyf_read_iso(value->u.text, value->len, moment) &&
-									  !read_any(value->u.text, value->len, moment)))
+	if (value->kind != LYF_STRING)
 		return lyf_cast_wrong(cast, value);
-	return NULL;
+	return lyf_read_iso(value->u.text, value->len, moment) ? NULL : read_any(cast, value, moment);
 }
 
 /* timestamp(n): halves are rounded away from zero, as PostgreSQL does */
