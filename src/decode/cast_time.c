@@ -205,12 +205,9 @@ read_any(LyfCast *cast, const LyfValue *value, LyfMoment *moment)
 	memset(moment, 0, sizeof(LyfMoment));
 	moment->has_time = true;
 	moment->has_zone = !decode(&reading, false);
-	if (moment->has_zone)
-	{
-		LYF_TRY(lyf_cast_guarded(cast, value, decode_with_zone, &reading, &known));
-		if (!DatumGetBool(known))
-			return lyf_cast_wrong(cast, value);
-	}
+	if (moment->has_zone &&
+		(lyf_cast_guarded(cast, value, decode_with_zone, &reading, &known) != NULL || !DatumGetBool(known)))
+		return lyf_cast_wrong(cast, value);
 	moment->offset = -reading.offset;
 	return tm2timestamp(&reading.tm, reading.fsec, NULL, &moment->local) == 0 ? NULL : lyf_cast_wrong(cast, value);
 }

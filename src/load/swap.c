@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/toast_internals.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/heap.h"
@@ -248,8 +249,9 @@ swap(LyfTable *table)
 	persistence = form->relpersistence;
 	toast = form->reltoastrelid;
 	ReleaseSysCache(tuple);
+	/* of its long values the table and the index: finish_heap_swap takes them as locked */
 	if (OidIsValid(toast))
-		LockRelationOid(toast, AccessExclusiveLock);
+		toast_get_valid_index(toast, AccessExclusiveLock);
 
 	finish_heap_swap(table->dest, table->heap, false, false, true, true,
 					 frozen_xid, min_multi, persistence);

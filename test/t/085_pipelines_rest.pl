@@ -143,6 +143,7 @@ my @bad = (
 	[ '{"id":3,"price":"dear"}', '22P02', 'field "price": value "dear" is not valid for type numeric' ],
 	[ '{"id":4,"sold":"maybe"}', '22P02', 'field "sold": value "maybe" is not valid for type boolean' ],
 	[ '{"id":5,"at":"2026-02-30T00:00:00Z"}', '22P02', 'field "at": value "2026-02-30T00:00:00Z" is not valid for type timestamp with time zone' ],
+	[ '{"id":7,"at":"2024-02-29null30:80"}', '22P02', 'field "at": value "2024-02-29null30:80" is not valid for type timestamp with time zone' ],
 	[ '{"id":6,"name":"nul \u0000 here"}', '22P05', undef ]);
 my $bad = '[{"id": 1, "name": "one", "price": 1.5, "sold": true}, ' . join(', ', map { $_->[0] } @bad) . ', {"name": "no id"}]';
 my $good = '[{"id": 11, "price": 2}]';
@@ -150,9 +151,9 @@ give('/items', $bad, $good);
 sql(q{SELECT lyftron.create_pipeline('items', source => 'given.items', destination => 'raw.items')});
 run('items');
 is(sql('SELECT id, name, price, sold FROM raw.items ORDER BY id'), "1|one|1.5|t\n11||2|", 'records around those that do not fit are loaded');
-is(job('items', 'state, rows_read, rows_written, rows_rejected'), 'succeeded|10|2|8', 'the job counts those read, written and rejected');
+is(job('items', 'state, rows_read, rows_written, rows_rejected'), 'succeeded|11|2|9', 'the job counts those read, written and rejected');
 my @rejected = map { [ split /\|/, $_, 4 ] } split /\n/, sql(q{SELECT stream, sqlstate, reason, record FROM lyftron.rejected_records WHERE pipeline = 'items' ORDER BY id});
-is(scalar @rejected, 8, 'each of the others is kept');
+is(scalar @rejected, 9, 'each of the others is kept');
 for my $i (0 .. $#bad)
 {
 	my ($record, $sqlstate, $reason) = @{ $bad[$i] };
@@ -160,9 +161,9 @@ for my $i (0 .. $#bad)
 	is_deeply([ @$kept[ 0, 1, 3 ] ], [ 'items', $sqlstate, $record ], "kept with stream, SQLSTATE and text: $record");
 	defined $reason ? is($kept->[2], $reason, 'and the reason') : like($kept->[2], qr/^field "name": /, 'and the field that is the reason');
 }
-is($rejected[7][1], '23502', 'a record without its key is kept');
-like($rejected[7][2], qr/primary key column "id" is null/, 'with the reason');
-like($rejected[7][3], qr/"no id"/, 'and the record');
+is($rejected[8][1], '23502', 'a record without its key is kept');
+like($rejected[8][2], qr/primary key column "id" is null/, 'with the reason');
+like($rejected[8][3], qr/"no id"/, 'and the record');
 
 sql(q{SELECT lyftron.create_pipeline('whole', source => 'whole.items', destination => 'raw.whole', nested => 'raw')});
 run('whole');
@@ -177,14 +178,14 @@ like($failed, qr/ERROR:  22P02: field "id": value "two" is not valid for type bi
 like($failed, qr/DETAIL:  The record: \{"id":"two","name":"x"\}/, 'and is shown');
 is(job('items', 'state, sqlstate, error'), 'failed|22P02|field "id": value "two" is not valid for type bigint', 'the job says so');
 is(sql('SELECT md5(string_agg(i::text, chr(10) ORDER BY id)) FROM raw.items i'), $before, 'nothing was loaded');
-sql(q{SELECT lyftron.alter_pipeline('items', on_reject => 'keep', max_rejected => 7)});
-like(complaint(q{CALL lyftron.run('items')}), qr/ERROR:  23502: more than 7 records of pipeline "items" were rejected/, 'one more than max_rejected fails the run');
+sql(q{SELECT lyftron.alter_pipeline('items', on_reject => 'keep', max_rejected => 8)});
+like(complaint(q{CALL lyftron.run('items')}), qr/ERROR:  23502: more than 8 records of pipeline "items" were rejected/, 'one more than max_rejected fails the run');
 is(job('items', 'state, sqlstate'), 'failed|23502', 'the job says so');
-is(sql(q{SELECT count(*) FROM lyftron.rejected_records WHERE run = (SELECT max(id) FROM lyftron.jobs WHERE pipeline = 'items')}), '7', 'and those before it can be looked at');
+is(sql(q{SELECT count(*) FROM lyftron.rejected_records WHERE run = (SELECT max(id) FROM lyftron.jobs WHERE pipeline = 'items')}), '8', 'and those before it can be looked at');
 is(sql('SELECT md5(string_agg(i::text, chr(10) ORDER BY id)) FROM raw.items i'), $before, 'nothing was loaded');
-sql(q{SELECT lyftron.alter_pipeline('items', max_rejected => 8)});
+sql(q{SELECT lyftron.alter_pipeline('items', max_rejected => 9)});
 run('items');
-is(job('items', 'state, rows_rejected'), 'succeeded|8', 'as many as max_rejected do not');
+is(job('items', 'state, rows_rejected'), 'succeeded|9', 'as many as max_rejected do not');
 sql(q{SELECT lyftron.create_pipeline('strict', source => 'given.items', destination => 'raw.strict', on_reject => 'fail')});
 complaint(q{CALL lyftron.run('strict')});
 is(sql(q{SELECT to_regclass('raw.strict') IS NULL}), 't', 'a first run that fails leaves no table');
