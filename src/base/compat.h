@@ -121,6 +121,18 @@
 #define lyf_executor_run(desc)	ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
+/*
+ * finish_heap_swap takes the storage for one of this transaction: what is written to it would not be logged where
+ * wal_level is minimal, nor flushed.  For one that is older, take that back.
+ */
+#if PG_VERSION_NUM >= 160000
+#define lyf_forget_new_storage(rel) \
+	((rel)->rd_newRelfilelocatorSubid = (rel)->rd_firstRelfilelocatorSubid = InvalidSubTransactionId)
+#else
+#define lyf_forget_new_storage(rel) \
+	((rel)->rd_newRelfilenodeSubid = (rel)->rd_firstRelfilenodeSubid = InvalidSubTransactionId)
+#endif
+
 /* the names of a qualified name; 16 added a place for soft errors */
 #if PG_VERSION_NUM >= 160000
 #define lyf_name_list(text)	stringToQualifiedNameList(text, NULL)

@@ -230,6 +230,7 @@ swap(LyfTable *table)
 	MultiXactId min_multi;
 	char		persistence;
 	Oid			toast;
+	bool		is_new;
 	Relation	rel;
 	double		rows;
 
@@ -253,10 +254,16 @@ swap(LyfTable *table)
 	if (OidIsValid(toast))
 		toast_get_valid_index(toast, AccessExclusiveLock);
 
+	rel = table_open(table->heap, NoLock);
+	is_new = rel->rd_createSubid != InvalidSubTransactionId;
+	table_close(rel, NoLock);
+
 	finish_heap_swap(table->dest, table->heap, false, false, true, true,
 					 frozen_xid, min_multi, persistence);
 
 	rel = table_open(table->dest, NoLock);
+	if (!is_new)
+		lyf_forget_new_storage(rel);
 	rows = Max(rel->rd_rel->reltuples, table->writer->written);
 	pgstat_count_truncate(rel);
 	pgstat_count_heap_insert(rel, (PgStat_Counter) rows);
@@ -285,6 +292,8 @@ lyf_load_drop_heaps(const LyfValue *heaps)
 {
 	if (heaps == NULL || heaps->kind != LYF_MAP)
 		return;
+	/* catalogs have long values, too */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	lyf_foreach(member, heaps)
 	{
 		Oid			heap = find_heap(member, (Oid) strtoul(member->key, NULL, 10));
@@ -295,6 +304,7 @@ lyf_load_drop_heaps(const LyfValue *heaps)
 		if (get_rel_name(heap) != NULL)
 			drop_heap(heap);
 	}
+	PopActiveSnapshot();
 	CommandCounterIncrement();
 }
 
