@@ -230,7 +230,9 @@ provide_postgres() {
 	esac
 	# shellcheck disable=SC2046
 	install_packages $(packages_of "$name")
-	[ "$name" = valgrind ] && name=cassert
+	[ "$name" != valgrind ] || name=cassert
+	# even pg_config runs with the sanitizers
+	[ "$name" != sanitize ] || sanitizer_options
 	home=$POSTGRES_CACHE/$name
 	mkdir -p "$POSTGRES_CACHE"
 	(

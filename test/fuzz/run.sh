@@ -17,8 +17,8 @@ export LYFTRON_POSTGRES=sanitize
 install_packages
 make_scratch fuzz
 trap 'rm -rf "$SCRATCH"' EXIT
-sanitizer_options
 copy_postgres
+sanitizer_options
 copy_tree
 
 echo "== building the fuzzers"
