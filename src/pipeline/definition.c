@@ -121,7 +121,7 @@ lyf_pipeline_get_locked(const char *name)
 static void
 check_words(const LyfPipeline *p)
 {
-	char	   *fault;
+	LyfSchedule schedule;
 
 	if (p->name[0] == '\0' || strlen(p->name) > 200)
 		ereport(ERROR,
@@ -139,14 +139,8 @@ check_words(const LyfPipeline *p)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("on_reject cannot be \"%s\"", p->on_reject),
 				 errhint("It is keep or fail.")));
-	fault = p->schedule ? lyf_schedule_fault(p->schedule) : NULL;
-	if (fault != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid schedule \"%s\"", p->schedule),
-				 errdetail("%s", fault),
-				 errhint("A schedule is minute, hour, day of month, month, day of week, and maybe a time zone: "
-						 "'30 4 * * mon-fri Europe/Berlin'.")));
+	if (p->schedule != NULL)
+		lyf_schedule_read(p->schedule, &schedule);
 }
 
 /* Those that must run before it must be there, and must not wait for it in turn. */

@@ -59,8 +59,31 @@ extern void lyf_pipeline_unlock(const char *name);
 /* forget a run that stopped at a checkpoint: its page, its hidden heaps */
 extern void lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too);
 
-/* in schedule.c: cron text, five fields and maybe a time zone; NULL: it is right, else what is wrong */
-extern char *lyf_schedule_fault(const char *schedule);
+/* in schedule.c */
+
+/* When something is due: at the times of a calendar, or at an interval. */
+typedef struct LyfSchedule
+{
+	int64		every_us;		/* an interval, or 0: the calendar below */
+	uint64		minutes;		/* a bit for each value */
+	uint32		hours;
+	uint32		days;
+	uint16		months;
+	uint8		weekdays;		/* bit 0: Sunday */
+	bool		any_hour;		/* these fields began with a star */
+	bool		any_day;
+	bool		any_weekday;
+	const struct pg_tz *zone;
+} LyfSchedule;
+
+/* NULL: the text is right, else a sentence that says what is wrong */
+extern char *lyf_schedule_parse(const char *text, LyfSchedule *schedule);
+
+/* parse it; raises where it is wrong, or names a day that never comes */
+extern void lyf_schedule_read(const char *text, LyfSchedule *schedule);
+
+/* in schedule_time.c: the first time after that one at which it is due; false: there is none */
+extern bool lyf_schedule_next(const LyfSchedule *schedule, TimestampTz after, TimestampTz *next);
 
 /* in source.c */
 

@@ -224,3 +224,9 @@ CREATE PROCEDURE lyftron.run(name text)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'lyf_run';
 COMMENT ON PROCEDURE lyftron.run(text) IS
 	'run a pipeline now, in this session, as its owner; commits at checkpoints, or is all or nothing inside a transaction block';
+
+CREATE FUNCTION lyftron.schedule_times(schedule text, since timestamptz DEFAULT now(), count integer DEFAULT 10)
+	RETURNS SETOF timestamptz
+	AS 'MODULE_PATHNAME', 'lyf_schedule_times' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lyftron.schedule_times(text, timestamptz, integer) IS
+	'the next times, after since, at which a schedule is due';
