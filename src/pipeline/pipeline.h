@@ -136,6 +136,18 @@ extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
 /* shapes of its JSON columns: from the stream's schema, else learned from some of its rows */
 extern List *lyf_source_shapes(const LyfSource *source);
 
+/* in run.c */
+
+/* called in the transaction that completes a run: what it writes commits with it, what it raises fails the run */
+typedef void (*LyfRunFinish) (void *arg);
+
+/*
+ * Run a pipeline with commits at its checkpoints; in a procedure that may commit, with SPI
+ * connected as non-atomic.  finish may be NULL.  NULL: it succeeded; else the error that ended
+ * it, already written down, in memory below CurrentMemoryContext.
+ */
+extern ErrorData *lyf_pipeline_run(const char *name, LyfRunFinish finish, void *arg);
+
 /* in job.c: lyftron.run */
 
 typedef struct LyfJobCounts

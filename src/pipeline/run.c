@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/guard.h"
 #include "base/settings.h"
 #include "pipeline/pipeline.h"
 
@@ -33,8 +34,13 @@ typedef struct Run
 {
 	MemoryContext cxt;			/* as long as the run */
 	MemoryContext piece_cxt;	/* reset with each piece */
+	const char *name;
 	LyfPipeline *pipeline;
-	bool		atomic;
+	bool		atomic;			/* in the caller's transaction */
+	bool		locked;			/* the pipeline, for the session */
+	bool		more;			/* the last piece stopped at a checkpoint */
+	LyfRunFinish finish;		/* or NULL */
+	void	   *finish_arg;
 	int64		id;
 	LyfRejects *rejects;
 	LyfJobCounts counts;
@@ -378,49 +384,37 @@ keep_failure(Run *run, const ErrorData *error)
 	SPI_commit();
 }
 
-/* A piece in a subtransaction, so that a failure of it can be written down. */
 static bool
+piece(void *arg)
+{
+	Run		   *run = arg;
+	MemoryContext old = MemoryContextSwitchTo(run->piece_cxt);
+
+	run->more = run_piece(run);
+	MemoryContextSwitchTo(old);
+	if (!run->more && !run->lost && run->finish != NULL)
+		run->finish(run->finish_arg);
+	return !run->lost;
+}
+
+/* A piece in a subtransaction, so that a failure of it can be written down. */
+static ErrorData *
 run_piece_guarded(Run *run)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool more = false;
+	ErrorData  *error = lyf_guarded(piece, run);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(run->piece_cxt);
-	PG_TRY();
-	{
-		more = run_piece(run);
-		if (run->lost)
-			RollbackAndReleaseCurrentSubTransaction();
-		else
-			ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(run->cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		keep_failure(run, error);
-		ReThrowError(error);
-	}
-	PG_END_TRY();
 	MemoryContextReset(run->piece_cxt);
-	return more;
+	if (error != NULL)
+		keep_failure(run, error);
+	return error;
 }
 
 /* What only a commit meets, a deferred constraint or a serialization failure, is a failure of the run too. */
-static void
+static ErrorData *
 commit_piece(Run *run)
 {
 	MemoryContext cxt = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
@@ -428,17 +422,15 @@ commit_piece(Run *run)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(run->cxt);
 		error = CopyErrorData();
 		FlushErrorState();
 		MemoryContextSwitchTo(cxt);
 		/* SPI_commit has begun another transaction */
 		keep_failure(run, error);
-		ReThrowError(error);
 	}
 	PG_END_TRY();
+	return error;
 }
 
 /*
@@ -458,73 +450,123 @@ start_afresh(Run *run)
 	begin_doubles(run);
 }
 
-static void
-run_pieces(Run *run)
+/* Find the pipeline, lock it for the session, begin the run. */
+static bool
+begin(void *arg)
 {
-	bool		more;
+	Run		   *run = arg;
 
+	/* who may not use it gets no lock either; it may be altered before the lock is ours */
+	(void) lyf_pipeline_get(run->name);
+	lyf_pipeline_lock(run->name, !run->atomic);
+	run->locked = !run->atomic;
+	run->pipeline = lyf_pipeline_get(run->name);
 	run->id = lyf_job_begin(run->pipeline);
 	read_state(run);
 	begin_doubles(run);
-	if (run->atomic)
-	{
-		MemoryContext old = MemoryContextSwitchTo(run->piece_cxt);
+	return true;
+}
 
-		(void) run_piece(run);
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	SPI_commit();
-	do
+static ErrorData *
+run_pieces(Run *run)
+{
+	ErrorData  *error = lyf_guarded(begin, run);
+
+	if (error == NULL)
+		SPI_commit();
+	while (error == NULL)
 	{
-		more = run_piece_guarded(run);
+		error = run_piece_guarded(run);
+		if (error != NULL)
+			break;
 		if (run->lost)
 			start_afresh(run);
-		commit_piece(run);
+		error = commit_piece(run);
 		run->resumed = false;
-	} while (more);
+		if (!run->more)
+			break;
+	}
+	return error;
+}
+
+static Run *
+make_run(const char *name)
+{
+	/* SPI's context lives through commits */
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron run", ALLOCSET_DEFAULT_SIZES);
+	Run		   *run;
+
+	MemoryContextSwitchTo(cxt);
+	run = palloc0(sizeof(Run));
+	run->cxt = cxt;
+	run->name = pstrdup(name);
+	run->piece_cxt = AllocSetContextCreate(cxt, "lyftron piece", ALLOCSET_DEFAULT_SIZES);
+	return run;
+}
+
+ErrorData *
+lyf_pipeline_run(const char *name, LyfRunFinish finish, void *arg)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *error;
+	Run		   *run;
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	run = make_run(name);
+	run->finish = finish;
+	run->finish_arg = arg;
+	PG_TRY();
+	{
+		error = run_pieces(run);
+	}
+	PG_FINALLY();
+	{
+		if (run->locked)
+			lyf_pipeline_unlock(name);
+	}
+	PG_END_TRY();
+	/* the error is in it */
+	MemoryContextSetParent(run->cxt, caller);
+	SPI_finish();
+	MemoryContextSwitchTo(caller);
+	return error;
+}
+
+/* all of it in the caller's transaction */
+static void
+run_atomic(const char *name)
+{
+	Run		   *run;
+
+	SPI_connect();
+	run = make_run(name);
+	run->atomic = true;
+	(void) begin(run);
+	(void) piece(run);
+	SPI_finish();
 }
 
 Datum
 lyf_run(PG_FUNCTION_ARGS)
 {
 	Node	   *context = fcinfo->context;
-	Run		   *run;
-	bool		atomic;
 	char	   *name;
-	MemoryContext cxt;
-
-	/* in a block with an exception handler nothing can be committed either */
-	atomic = context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic ||
-		IsSubTransaction();
+	ErrorData  *error;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the pipeline to run must be named")));
-	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
-	/* SPI's context lives through commits here */
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron run", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(cxt);
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	run = palloc0(sizeof(Run));
-	run->cxt = cxt;
-	run->piece_cxt = AllocSetContextCreate(cxt, "lyftron piece", ALLOCSET_DEFAULT_SIZES);
-	run->atomic = atomic;
-	/* who may not use it gets no lock either; it may be altered before the lock is ours */
-	(void) lyf_pipeline_get(name);
-	lyf_pipeline_lock(name, !atomic);
-	PG_TRY();
+
+	/* in a block with an exception handler nothing can be committed either */
+	if (context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic || IsSubTransaction())
 	{
-		run->pipeline = lyf_pipeline_get(name);
-		run_pieces(run);
+		run_atomic(name);
+		PG_RETURN_VOID();
 	}
-	PG_FINALLY();
-	{
-		if (!atomic)
-			lyf_pipeline_unlock(name);
-	}
-	PG_END_TRY();
-	SPI_finish();
+	error = lyf_pipeline_run(name, NULL, NULL);
+	if (error != NULL)
+		ReThrowError(error);
 	PG_RETURN_VOID();
 }
