@@ -42,47 +42,98 @@ catalog_owner(void)
 	return owner;
 }
 
+/* what entering puts aside */
+typedef struct Scope
+{
+	Oid			caller;
+	int			sec_context;
+	int			guc_level;
+} Scope;
+
+/* be the tables' owner, with only pg_catalog in the search_path */
+static Scope
+enter(void)
+{
+	Scope		scope;
+
+	GetUserIdAndSecContext(&scope.caller, &scope.sec_context);
+	scope.guc_level = NewGUCNestLevel();
+	SetUserIdAndSecContext(catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return scope;
+}
+
+static void
+leave(const Scope *scope)
+{
+	PopActiveSnapshot();
+	SPI_finish();
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->caller, scope->sec_context);
+}
+
+static uint64
+hand_out(int result, const char *sql, LyfCatalogRow row, void *arg)
+{
+	SPITupleTable *table = SPI_tuptable;
+	uint64		processed = SPI_processed;
+
+	if (result < 0)
+		elog(ERROR, "catalog statement failed with %s: %s", SPI_result_code_string(result), sql);
+	for (uint64 i = 0; row != NULL && table != NULL && i < table->numvals; i++)
+		row(arg, table->vals[i], table->tupdesc);
+	return processed;
+}
+
+static void
+set_null_flags(char *flags, int nargs, const bool *nulls)
+{
+	Assert(nargs <= LYF_CATALOG_ARGS);
+	for (int i = 0; i < nargs; i++)
+		flags[i] = nulls != NULL && nulls[i] ? 'n' : ' ';
+}
+
 uint64
 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 				const Datum *values, const bool *nulls,
 				LyfCatalogRow row, void *arg)
 {
 	char		null_flags[LYF_CATALOG_ARGS];
-	Oid			caller;
-	int			sec_context;
-	int			guc_level;
-	int			result;
+	Scope		scope;
 	uint64		processed;
 
-	Assert(nargs <= LYF_CATALOG_ARGS);
-	for (int i = 0; i < nargs; i++)
-		null_flags[i] = nulls != NULL && nulls[i] ? 'n' : ' ';
+	set_null_flags(null_flags, nargs, nulls);
+	scope = enter();
+	processed = hand_out(SPI_execute_with_args(sql, nargs, (Oid *) types, (Datum *) values, null_flags, false, 0),
+						 sql, row, arg);
+	leave(&scope);
+	return processed;
+}
 
-	GetUserIdAndSecContext(&caller, &sec_context);
-	guc_level = NewGUCNestLevel();
-	SetUserIdAndSecContext(catalog_owner(), sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+uint64
+lyf_catalog_run_kept(LyfCatalogPlan *kept, int nargs, const Oid *types,
+					 const Datum *values, const bool *nulls,
+					 LyfCatalogRow row, void *arg)
+{
+	char		null_flags[LYF_CATALOG_ARGS];
+	Scope		scope;
+	uint64		processed;
 
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	result = SPI_execute_with_args(sql, nargs, (Oid *) types, (Datum *) values,
-								   null_flags, false, 0);
-	if (result < 0)
-		elog(ERROR, "catalog statement failed with %s: %s", SPI_result_code_string(result), sql);
-	processed = SPI_processed;
-	if (row != NULL && SPI_tuptable != NULL)
+	set_null_flags(null_flags, nargs, nulls);
+	scope = enter();
+	if (kept->plan == NULL)
 	{
-		SPITupleTable *table = SPI_tuptable;
+		SPIPlanPtr	plan = SPI_prepare(kept->sql, nargs, (Oid *) types);
 
-		for (uint64 i = 0; i < table->numvals; i++)
-			row(arg, table->vals[i], table->tupdesc);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "catalog statement failed with %s: %s", SPI_result_code_string(SPI_result), kept->sql);
+		kept->plan = plan;
 	}
-	PopActiveSnapshot();
-	SPI_finish();
-
-	AtEOXact_GUC(false, guc_level);
-	SetUserIdAndSecContext(caller, sec_context);
+	processed = hand_out(SPI_execute_plan(kept->plan, (Datum *) values, null_flags, false, 0), kept->sql, row, arg);
+	leave(&scope);
 	return processed;
 }
 

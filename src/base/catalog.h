@@ -26,6 +26,17 @@ extern uint64 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 							  const Datum *values, const bool *nulls,
 							  LyfCatalogRow row, void *arg);
 
+/* the same for a statement that comes often: its plan is kept in this, which is static */
+typedef struct LyfCatalogPlan
+{
+	const char *sql;
+	SPIPlanPtr	plan;
+} LyfCatalogPlan;
+
+extern uint64 lyf_catalog_run_kept(LyfCatalogPlan *kept, int nargs, const Oid *types,
+								   const Datum *values, const bool *nulls,
+								   LyfCatalogRow row, void *arg);
+
 /* the OID of the extension's schema; raises if it is not there */
 extern Oid	lyf_schema_oid(void);
 

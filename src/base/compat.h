@@ -140,4 +140,11 @@
 #define lyf_name_list(text)	stringToQualifiedNameList(text)
 #endif
 
+/* does this session hold a lock in this mode?  17 can also ask for stronger ones */
+#if PG_VERSION_NUM >= 170000
+#define lyf_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define lyf_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
 #endif							/* LYF_COMPAT_H */

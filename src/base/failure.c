@@ -6,6 +6,8 @@
 
 #include "lib/stringinfo.h"
 
+#include "common/hashfn.h"
+
 #include "base/failure.h"
 
 static char *vformat(const char *fmt, va_list args) pg_attribute_printf(1, 0);
@@ -85,9 +87,28 @@ lyf_failure_copy(const LyfFailure *failure)
 	return copy;
 }
 
+/* the last one that was raised in this process, without its texts, and what tells its message */
+static LyfFailure raised;
+static uint32 raised_message;
+
+static uint32
+message_hash(const char *message)
+{
+	return hash_bytes((const unsigned char *) message, (int) strlen(message));
+}
+
+const LyfFailure *
+lyf_failure_raised(int sqlstate, const char *message)
+{
+	return raised.sqlstate == sqlstate && message != NULL && raised_message == message_hash(message) ? &raised : NULL;
+}
+
 void
 lyf_failure_raise(const LyfFailure *failure)
 {
+	raised = *failure;
+	raised.message = raised.detail = raised.hint = NULL;
+	raised_message = message_hash(failure->message);
 	ereport(ERROR,
 			(errcode(failure->sqlstate),
 			 errmsg_internal("%s", failure->message),

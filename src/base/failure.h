@@ -43,6 +43,12 @@ extern LyfFailure *lyf_failure_copy(const LyfFailure *failure);
 /* raise it as an ERROR; does not return */
 LYF_NORETURN extern void lyf_failure_raise(const LyfFailure *failure);
 
+/*
+ * The failure that was raised last, if the error is that one: what an error does not
+ * carry (retryable, retry_after_ms) is in it, its texts are not.  NULL: it is another error.
+ */
+extern const LyfFailure *lyf_failure_raised(int sqlstate, const char *message);
+
 /* raise if there is one */
 #define LYF_CHECK(call) \
 	do { \

@@ -16,4 +16,10 @@ typedef bool (*LyfGuarded) (void *arg);
  */
 extern ErrorData *lyf_guarded(LyfGuarded function, void *arg);
 
+/*
+ * SPI_commit, where what only a commit meets (a deferred constraint, a serialization
+ * failure) is to be a value too.  A transaction is open afterwards either way.
+ */
+extern ErrorData *lyf_guarded_commit(void);
+
 #endif							/* LYF_GUARD_H */

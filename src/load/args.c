@@ -62,6 +62,12 @@ lyf_args_run(const LyfArgs *args, const char *sql, LyfCatalogRow row, void *arg)
 	return lyf_catalog_run(sql, args->count, args->types, args->values, args->nulls, row, arg);
 }
 
+uint64
+lyf_args_run_kept(const LyfArgs *args, LyfCatalogPlan *plan, LyfCatalogRow row, void *arg)
+{
+	return lyf_catalog_run_kept(plan, args->count, args->types, args->values, args->nulls, row, arg);
+}
+
 List *
 lyf_text_list(Datum array, bool isnull)
 {

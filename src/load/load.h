@@ -28,6 +28,7 @@ extern void lyf_args_datum(LyfArgs *args, Oid type, Datum value, bool isnull);
 extern void lyf_args_texts(LyfArgs *args, List *texts, bool isnull);
 extern void lyf_args_value(LyfArgs *args, const LyfValue *value);	/* as jsonb */
 extern uint64 lyf_args_run(const LyfArgs *args, const char *sql, LyfCatalogRow row, void *arg);
+extern uint64 lyf_args_run_kept(const LyfArgs *args, LyfCatalogPlan *plan, LyfCatalogRow row, void *arg);
 
 /* a text[] as a List of char *; NIL for NULL, raises where a member is null */
 extern List *lyf_text_list(Datum array, bool isnull);

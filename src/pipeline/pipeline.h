@@ -113,6 +113,7 @@ typedef struct LyfSourceScope
  * security-restricted operation, and what it sets does not outlast it.
  */
 extern LyfSourceScope lyf_source_enter(const LyfPipeline *pipeline);
+extern LyfSourceScope lyf_owner_enter(Oid owner, const char *search_path);	/* for other code of a role's */
 extern void lyf_source_leave(const LyfSourceScope *scope);
 
 /* find it; between enter and leave, as all of the following */

@@ -409,27 +409,13 @@ run_piece_guarded(Run *run)
 	return error;
 }
 
-/* What only a commit meets, a deferred constraint or a serialization failure, is a failure of the run too. */
 static ErrorData *
 commit_piece(Run *run)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error = lyf_guarded_commit();
 
-	PG_TRY();
-	{
-		SPI_commit();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(run->cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		MemoryContextSwitchTo(cxt);
-		/* SPI_commit has begun another transaction */
+	if (error != NULL)
 		keep_failure(run, error);
-	}
-	PG_END_TRY();
 	return error;
 }
 

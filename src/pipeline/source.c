@@ -34,28 +34,33 @@
 #define MAX_STREAM_NAME 200
 
 LyfSourceScope
-lyf_source_enter(const LyfPipeline *pipeline)
+lyf_owner_enter(Oid owner, const char *search_path)
 {
 	LyfSourceScope scope;
-
-	if (GetUserNameFromId(pipeline->owner, true) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name),
-				 errhint("Drop the pipeline, and make it anew as another role.")));
 
 	/*
 	 * Code of the owner's must get nothing that waits for the caller's rights: no
 	 * deferred trigger, no held cursor, no setting.
 	 */
 	GetUserIdAndSecContext(&scope.user, &scope.sec_context);
-	SetUserIdAndSecContext(pipeline->owner,
+	SetUserIdAndSecContext(owner,
 						   scope.sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   (scope.user != pipeline->owner ? SECURITY_RESTRICTED_OPERATION : 0));
+						   (scope.user != owner ? SECURITY_RESTRICTED_OPERATION : 0));
 	scope.guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET,
+	(void) set_config_option("search_path", search_path, PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	return scope;
+}
+
+LyfSourceScope
+lyf_source_enter(const LyfPipeline *pipeline)
+{
+	if (GetUserNameFromId(pipeline->owner, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name),
+				 errhint("Drop the pipeline, and make it anew as another role.")));
+	return lyf_owner_enter(pipeline->owner, pipeline->search_path);
 }
 
 void

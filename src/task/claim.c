@@ -1,0 +1,238 @@
+/*
+ * claim.c
+ *		Which task is next.
+ *
+ * The ready tasks of a pool stand in lanes, one for each owner and priority, in the
+ * order in which they became ready.  A claimer remembers how far it came in each
+ * lane and looks on from there, so that it need not pass what was taken long ago
+ * and what an old snapshot keeps from being removed.  What was put in behind its
+ * back (a transaction that committed late, a new lane) it finds when it looks at
+ * the lanes anew: every so often, and whenever it finds nothing.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "task/task.h"
+
+#define LOOK_ANEW_US	INT64CONST(1000000)
+
+/* lanes that a claimer knows at most: it goes on with others when these are empty */
+#define MAX_LANES		1000
+
+typedef struct Lane
+{
+	Oid			owner;
+	int			priority;
+	int64		passed;			/* seq up to which it looked */
+} Lane;
+
+struct LyfClaimer
+{
+	MemoryContext cxt;
+	const char *pool;
+	Lane		lanes[MAX_LANES];	/* the best priority first */
+	int			count;
+	int64		looked_us;		/* when the lanes were last looked at, 0: never */
+};
+
+static LyfCatalogPlan lanes_plan = {
+	"WITH RECURSIVE lane AS ("
+	" (SELECT owner::oid AS owner, priority FROM lyftron.queue"
+	"  WHERE state = 'ready' AND pool = $1 ORDER BY lyftron.queue.owner, priority LIMIT 1)"
+	" UNION ALL"
+	" SELECT n.owner, n.priority FROM lane l, LATERAL ("
+	"  SELECT q.owner::oid AS owner, q.priority FROM lyftron.queue q"
+	"  WHERE q.state = 'ready' AND q.pool = $1 AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
+	"  ORDER BY q.owner, q.priority LIMIT 1) n)"
+	" SELECT owner, priority FROM lane ORDER BY priority, owner"
+};
+
+/* the pool's being paused is looked at here, so that it holds from the next task on */
+static LyfCatalogPlan claim_plan = {
+	"UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
+	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
+	" FROM (SELECT id FROM lyftron.queue"
+	"  WHERE state = 'ready' AND pool = $1 AND owner = $2::regrole AND priority = $3 AND seq > $4"
+	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
+	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED) next"
+	" WHERE q.id = next.id"
+	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.key, q.flow, q.attempt,"
+	" q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
+};
+
+static LyfCatalogPlan put_back_plan = {
+	"UPDATE lyftron.queue SET state = $2, seq = nextval('lyftron.queue_seq'), attempt = attempt - 1, pid = NULL WHERE id = $1"
+};
+
+LyfClaimer *
+lyf_claimer_begin(const char *pool)
+{
+	LyfClaimer *claimer = palloc0(sizeof(LyfClaimer));
+
+	claimer->cxt = CurrentMemoryContext;
+	claimer->pool = pstrdup(pool);
+	return claimer;
+}
+
+static void
+add_lane(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	LyfClaimer *claimer = arg;
+	bool		isnull;
+	Lane		lane = {0};
+
+	lane.owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	lane.priority = DatumGetInt32(lyf_catalog_column(tuple, desc, "priority", &isnull));
+	if (claimer->count < MAX_LANES)
+		claimer->lanes[claimer->count++] = lane;
+}
+
+/* Learn the lanes, and look at each from its beginning; those of others' tasks are left out. */
+static void
+look_anew(LyfClaimer *claimer)
+{
+	LyfArgs		args = {0};
+	int			kept = 0;
+
+	claimer->count = 0;
+	claimer->looked_us = lyf_monotonic_us();
+	lyf_args_text(&args, claimer->pool);
+	lyf_args_run_kept(&args, &lanes_plan, add_lane, claimer);
+	for (int i = 0; i < claimer->count; i++)
+		if (has_privs_of_role(GetUserId(), claimer->lanes[i].owner))
+			claimer->lanes[kept++] = claimer->lanes[i];
+	claimer->count = kept;
+}
+
+typedef struct Found
+{
+	MemoryContext cxt;
+	LyfTask    *task;
+} Found;
+
+static int64
+integer(HeapTuple tuple, TupleDesc desc, const char *name, bool wide)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	if (isnull)
+		return 0;
+	return wide ? DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+static void
+take_task(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	Found	   *found = arg;
+	MemoryContext old = MemoryContextSwitchTo(found->cxt);
+	LyfTask    *task = palloc0(sizeof(LyfTask));
+	bool		isnull;
+
+	task->id = integer(tuple, desc, "id", true);
+	task->seq = integer(tuple, desc, "seq", true);
+	task->kind = lyf_catalog_text(tuple, desc, "kind");
+	task->name = lyf_catalog_text(tuple, desc, "name");
+	task->command = lyf_catalog_text(tuple, desc, "command");
+	task->search_path = lyf_catalog_text(tuple, desc, "search_path");
+	task->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	task->key = lyf_catalog_text(tuple, desc, "key");
+	task->flow = integer(tuple, desc, "flow", true);
+	task->attempt = (int) integer(tuple, desc, "attempt", false);
+	task->max_attempts = (int) integer(tuple, desc, "max_attempts", false);
+	task->max_running = (int) integer(tuple, desc, "max_running", false);
+	task->slot = -1;
+	found->task = task;
+	MemoryContextSwitchTo(old);
+}
+
+static LyfTask *
+claim_in(LyfClaimer *claimer, Lane *lane)
+{
+	Found		found = {CurrentMemoryContext, NULL};
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, claimer->pool);
+	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(lane->owner), false);
+	lyf_args_datum(&args, INT4OID, Int32GetDatum(lane->priority), false);
+	lyf_args_int8(&args, lane->passed);
+	lyf_args_run_kept(&args, &claim_plan, take_task, &found);
+	if (found.task != NULL)
+		lane->passed = found.task->seq;
+	return found.task;
+}
+
+static LyfTask *
+claim_any(LyfClaimer *claimer)
+{
+	for (int i = 0; i < claimer->count; i++)
+	{
+		LyfTask    *task = claim_in(claimer, &claimer->lanes[i]);
+
+		if (task != NULL)
+			return task;
+	}
+	return NULL;
+}
+
+static void
+put_back(const LyfTask *task, const char *state)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_int8(&args, task->id);
+	lyf_args_text(&args, state);
+	lyf_args_run_kept(&args, &put_back_plan, NULL, NULL);
+}
+
+/*
+ * Make it ours: its lock, which somebody who looks after the queue may have for a moment, and a
+ * place of its key.  Where there is none, it waits for one.
+ */
+static bool
+make_ours(LyfTask *task)
+{
+	if (!lyf_task_lock(task->id))
+	{
+		put_back(task, "ready");
+		return false;
+	}
+	if (task->key == NULL || task->max_running == 0)
+		return true;
+	task->slot = lyf_slot_take(task->key, task->max_running);
+	if (task->slot >= 0)
+		return true;
+	lyf_task_unlock(task->id);
+	put_back(task, "blocked");
+	return false;
+}
+
+LyfTask *
+lyf_task_claim(LyfClaimer *claimer)
+{
+	bool		anew = lyf_monotonic_us() - claimer->looked_us > LOOK_ANEW_US;
+
+	if (anew)
+		look_anew(claimer);
+	for (;;)
+	{
+		LyfTask    *task = claim_any(claimer);
+
+		CHECK_FOR_INTERRUPTS();
+		if (task == NULL && anew)
+			return NULL;
+		if (task == NULL)
+		{
+			anew = true;
+			look_anew(claimer);
+		}
+		else if (make_ours(task))
+			return task;
+	}
+}

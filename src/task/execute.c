@@ -1,0 +1,73 @@
+/*
+ * execute.c
+ *		Doing a task: each kind with a function of its own.  Whatever a task does in its
+ *		last transaction commits together with its end.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "miscadmin.h"
+
+#include "base/guard.h"
+#include "task/task.h"
+
+typedef struct TaskKind
+{
+	const char *name;
+	/* MUST: do it and commit, its end (lyf_task_succeeded) with it; or its error */
+	ErrorData  *(*execute) (LyfTask *task);
+} TaskKind;
+
+static void
+finish_run(void *arg)
+{
+	lyf_task_succeeded(arg);
+}
+
+static ErrorData *
+execute_pipeline(LyfTask *task)
+{
+	return lyf_pipeline_run(task->name, finish_run, task);
+}
+
+static bool
+run_command(void *arg)
+{
+	LyfTask    *task = arg;
+	LyfSourceScope scope = lyf_owner_enter(task->owner, task->search_path);
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute(task->command, false, 0);
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a task cannot have COPY or transaction control"),
+				 errdetail("The command ended with %s.", SPI_result_code_string(result))));
+	SPI_finish();
+	lyf_source_leave(&scope);
+	lyf_task_succeeded(task);
+	return true;
+}
+
+static ErrorData *
+execute_sql(LyfTask *task)
+{
+	ErrorData  *error = lyf_guarded(run_command, task);
+
+	return error != NULL ? error : lyf_guarded_commit();
+}
+
+static const TaskKind kinds[] = {
+	{"pipeline", execute_pipeline},
+	{"sql", execute_sql},
+};
+
+ErrorData *
+lyf_task_execute(LyfTask *task)
+{
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (strcmp(kinds[i].name, task->kind) == 0)
+			return kinds[i].execute(task);
+	elog(ERROR, "task " INT64_FORMAT " is of an unknown kind \"%s\"", task->id, task->kind);
+}

@@ -1,0 +1,133 @@
+/*
+ * overseer.c
+ *		Looking after the queue: what is due becomes ready, what a session left behind when
+ *		it ended is taken up, what waits for a place that is free goes on.
+ *
+ * A tick is short and can be done by anybody: the overseer's process, or whoever
+ * works.  One session at a time does it.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+#include "base/compat.h"
+#include "task/task.h"
+
+LYF_FUNCTION_INFO_V1(lyf_tick_function);
+
+static LyfCatalogPlan due_plan = {
+	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
+	" WHERE id IN (SELECT id FROM lyftron.queue WHERE state = 'scheduled' AND run_at <= clock_timestamp()"
+	"  ORDER BY run_at LIMIT 10000 FOR UPDATE SKIP LOCKED)"
+};
+
+static LyfCatalogPlan running_plan = {
+	"SELECT id FROM lyftron.queue WHERE state = 'running'"
+};
+
+/* an attempt that a crash ended counts: a task that takes its session down each time must end some day */
+static LyfCatalogPlan orphan_again_plan = {
+	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
+	" error = 'the session that ran it ended', sqlstate = '57P02'"
+	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled"
+};
+
+static LyfCatalogPlan orphan_over_plan = {
+	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' RETURNING *)"
+	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate, detail)"
+	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", 'the session that ran it ended', '57P02',"
+	" 'It was begun ' || attempt || ' times.' FROM done"
+};
+
+/* more than there are places for become ready at times: who cannot get one is blocked again */
+static LyfCatalogPlan unblock_plan = {
+	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
+	" WHERE id IN (SELECT n.id FROM (SELECT DISTINCT key FROM lyftron.queue WHERE state = 'blocked') k"
+	"  LEFT JOIN lyftron.concurrency c ON c.key = k.key,"
+	"  LATERAL (SELECT count(*) AS n FROM lyftron.queue r WHERE r.state = 'running' AND r.key = k.key) r,"
+	"  LATERAL (SELECT id FROM lyftron.queue q WHERE q.state = 'blocked' AND q.key = k.key ORDER BY q.priority, q.seq"
+	"   LIMIT greatest(coalesce(c.max_running, 1000) - r.n, 0)) n)"
+};
+
+typedef struct Ids
+{
+	MemoryContext cxt;
+	int64	   *id;
+	int			count;
+	int			room;
+} Ids;
+
+static void
+add_id(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	Ids		   *ids = arg;
+	MemoryContext old = MemoryContextSwitchTo(ids->cxt);
+	bool		isnull;
+
+	if (ids->count == ids->room)
+	{
+		ids->room = Max(64, ids->room * 2);
+		ids->id = ids->id ? repalloc(ids->id, sizeof(int64) * ids->room) : palloc(sizeof(int64) * ids->room);
+	}
+	ids->id[ids->count++] = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
+	MemoryContextSwitchTo(old);
+}
+
+/* Nobody holds the lock of a task that is said to be running: its session is gone. */
+static void
+take_up(int64 id)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_int8(&args, id);
+	if (lyf_args_run_kept(&args, &orphan_again_plan, NULL, NULL) == 0)
+		lyf_args_run_kept(&args, &orphan_over_plan, NULL, NULL);
+}
+
+static void
+take_up_orphans(void)
+{
+	Ids			ids = {.cxt = CurrentMemoryContext};
+	LyfArgs		args = {0};
+
+	lyf_args_run_kept(&args, &running_plan, add_id, &ids);
+	for (int i = 0; i < ids.count; i++)
+	{
+		if (lyf_task_is_locked_here(ids.id[i]) || !lyf_task_lock(ids.id[i]))
+			continue;
+		/* it may have ended by itself since we looked: then there is nothing to take up */
+		take_up(ids.id[i]);
+		lyf_task_unlock(ids.id[i]);
+	}
+}
+
+void
+lyf_tick(void)
+{
+	LyfArgs		args = {0};
+
+	if (!lyf_tick_lock())
+		return;
+	PG_TRY();
+	{
+		lyf_args_run_kept(&args, &due_plan, NULL, NULL);
+		take_up_orphans();
+		lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
+	}
+	PG_FINALLY();
+	{
+		lyf_tick_unlock();
+	}
+	PG_END_TRY();
+}
+
+/* lyftron.tick() */
+Datum
+lyf_tick_function(PG_FUNCTION_ARGS)
+{
+	lyf_tick();
+	PG_RETURN_VOID();
+}

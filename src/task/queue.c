@@ -1,0 +1,160 @@
+/*
+ * queue.c
+ *		Tasks put into the queue, and what becomes of them: over and in the history, or
+ *		to be tried again later.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "net/net.h"
+#include "task/task.h"
+
+LYF_FUNCTION_INFO_V1(lyf_enqueue);
+
+/* the wait before another attempt: doubled each time, up to the longest, with jitter */
+#define FIRST_WAIT_MS	INT64CONST(5000)
+#define LONGEST_WAIT_MS INT64CONST(3600000)
+
+static LyfCatalogPlan enqueue_plan = {
+	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, run_at, max_attempts)"
+	" SELECT CASE WHEN $9 > clock_timestamp() THEN 'scheduled' ELSE 'ready' END, 'sql', coalesce($2, 'sql'), $1, $3, $4::regrole, $5, $6, $7, $8,"
+	" coalesce($9, clock_timestamp()), $10"
+	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING RETURNING id"
+};
+
+static LyfCatalogPlan succeeded_plan = {
+	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() RETURNING *)"
+	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ") SELECT 'succeeded', " LYF_HISTORY_COLUMNS " FROM done"
+};
+
+static LyfCatalogPlan failed_plan = {
+	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() RETURNING *)"
+	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate, detail, hint)"
+	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", $2, $3, $4, $5 FROM done RETURNING state = 'cancelled' AS cancelled"
+};
+
+static LyfCatalogPlan again_plan = {
+	"UPDATE lyftron.queue SET state = 'scheduled', pid = NULL, error = $2, sqlstate = $3,"
+	" run_at = clock_timestamp() + $4 * interval '1 ms'"
+	" WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() AND NOT cancelled"
+};
+
+static LyfCatalogPlan unblock_plan = {
+	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
+	" WHERE id = (SELECT id FROM lyftron.queue WHERE state = 'blocked' AND key = $1"
+	" ORDER BY key, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+};
+
+static void
+take_id(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	*(int64 *) arg = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
+}
+
+/* lyftron.enqueue(command, name, pool, priority, run_at, key, unique_key, max_attempts) */
+Datum
+lyf_enqueue(PG_FUNCTION_ARGS)
+{
+	LyfArgs		args = {0};
+	int64		id = 0;
+
+	for (int i = 0; i < 8; i++)
+		if (PG_ARGISNULL(i) && i != 1 && i != 4 && i != 5 && i != 6)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("command, pool, priority and max_attempts must not be null")));
+	lyf_args_datum(&args, TEXTOID, PG_GETARG_DATUM(0), false);
+	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1), PG_ARGISNULL(1));
+	lyf_args_text(&args, namespace_search_path);
+	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
+	lyf_args_datum(&args, TEXTOID, PG_GETARG_DATUM(2), false);
+	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(3), false);
+	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5), PG_ARGISNULL(5));
+	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(6) ? (Datum) 0 : PG_GETARG_DATUM(6), PG_ARGISNULL(6));
+	lyf_args_datum(&args, TIMESTAMPTZOID, PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4), PG_ARGISNULL(4));
+	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(7), false);
+	lyf_args_run_kept(&args, &enqueue_plan, take_id, &id);
+	if (id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(id);
+}
+
+/* The statement must have met the task: else somebody took it for dead, and may have begun it again. */
+static void
+require_ours(const LyfTask *task, uint64 processed)
+{
+	if (processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("task " INT64_FORMAT " was taken away from this session", task->id)));
+}
+
+void
+lyf_task_succeeded(const LyfTask *task)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_int8(&args, task->id);
+	require_ours(task, lyf_args_run_kept(&args, &succeeded_plan, NULL, NULL));
+}
+
+/* Try it again later: false if it was cancelled meanwhile. */
+static bool
+try_again(const LyfTask *task, const ErrorData *error, int64 wait_ms)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_int8(&args, task->id);
+	lyf_args_text(&args, error->message);
+	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
+	lyf_args_int8(&args, wait_ms);
+	return lyf_args_run_kept(&args, &again_plan, NULL, NULL) > 0;
+}
+
+static void
+take_cancelled(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "cancelled", &isnull));
+}
+
+bool
+lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int64 retry_after_ms)
+{
+	LyfArgs		args = {0};
+	bool		cancelled = false;
+
+	if (retryable && task->attempt < task->max_attempts &&
+		try_again(task, error, Max(retry_after_ms, lyf_backoff_ms(FIRST_WAIT_MS, 2, task->attempt - 1, LONGEST_WAIT_MS, true))))
+		return false;
+	lyf_args_int8(&args, task->id);
+	lyf_args_text(&args, error->message);
+	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
+	lyf_args_text(&args, error->detail);
+	lyf_args_text(&args, error->hint);
+	require_ours(task, lyf_args_run_kept(&args, &failed_plan, take_cancelled, &cancelled));
+	return cancelled;
+}
+
+void
+lyf_task_let_go(const LyfTask *task)
+{
+	LyfArgs		args = {0};
+
+	lyf_task_unlock(task->id);
+	if (task->slot < 0)
+		return;
+	lyf_slot_release(task->key, task->slot);
+	lyf_args_text(&args, task->key);
+	lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
+}

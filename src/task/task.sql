@@ -1,0 +1,191 @@
+-- task/: the queue, what drives it, and its history.
+
+CREATE TABLE lyftron.pool (
+	name          text PRIMARY KEY CHECK (name <> ''),
+	min_workers   integer NOT NULL CHECK (min_workers >= 0),
+	max_workers   integer NOT NULL CHECK (max_workers BETWEEN 1 AND 256 AND max_workers >= min_workers),
+	threshold     integer NOT NULL CHECK (threshold >= 1),
+	idle_timeout  interval NOT NULL CHECK (idle_timeout >= interval '0'),
+	paused        boolean NOT NULL DEFAULT false
+);
+REVOKE ALL ON TABLE lyftron.pool FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.pool', 'WHERE name <> ''default''');
+INSERT INTO lyftron.pool (name, min_workers, max_workers, threshold, idle_timeout) VALUES ('default', 0, 2, 1, '60 seconds');
+COMMENT ON TABLE lyftron.pool IS 'pools: workers that share a queue';
+COMMENT ON COLUMN lyftron.pool.name IS 'name of the pool';
+COMMENT ON COLUMN lyftron.pool.min_workers IS 'workers that stay though they are idle';
+COMMENT ON COLUMN lyftron.pool.max_workers IS 'workers at most; sessions that work for the pool count';
+COMMENT ON COLUMN lyftron.pool.threshold IS 'a worker is added while there are more ready tasks than this for each';
+COMMENT ON COLUMN lyftron.pool.idle_timeout IS 'a worker beyond the minimum that had nothing to do for so long ends';
+COMMENT ON COLUMN lyftron.pool.paused IS 'no task of it is begun';
+
+CREATE TABLE lyftron.concurrency (
+	key           text PRIMARY KEY,
+	max_running   integer NOT NULL CHECK (max_running BETWEEN 1 AND 1000)
+);
+REVOKE ALL ON TABLE lyftron.concurrency FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.concurrency', '');
+COMMENT ON TABLE lyftron.concurrency IS 'how many tasks of a key may run at once; those of other keys are not limited';
+COMMENT ON COLUMN lyftron.concurrency.key IS 'the key; a pipeline that reads a foreign table has server:NAME';
+COMMENT ON COLUMN lyftron.concurrency.max_running IS 'so many at once';
+
+-- What is to be done and being done.  What is over leaves for the history in the same statement, so that
+-- this table stays as small as the work at hand.
+CREATE SEQUENCE lyftron.queue_seq;
+CREATE TABLE lyftron.queue (
+	id            bigint PRIMARY KEY DEFAULT pg_catalog.nextval('lyftron.queue_seq'),
+	seq           bigint NOT NULL DEFAULT pg_catalog.nextval('lyftron.queue_seq'),
+	state         text NOT NULL CHECK (state IN ('ready', 'scheduled', 'waiting', 'blocked', 'paused', 'running')),
+	kind          text NOT NULL,
+	name          text NOT NULL,
+	command       text,
+	search_path   text,
+	owner         regrole NOT NULL,
+	pool          text NOT NULL,
+	priority      integer NOT NULL,
+	key           text,
+	unique_key    text,
+	flow          bigint,
+	awaits        integer NOT NULL DEFAULT 0,
+	run_at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	attempt       integer NOT NULL DEFAULT 0,
+	max_attempts  integer NOT NULL,
+	created_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	started_at    timestamptz,
+	pid           integer,
+	cancelled     boolean NOT NULL DEFAULT false,
+	error         text,
+	sqlstate      text
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+	autovacuum_vacuum_cost_delay = 0);
+ALTER SEQUENCE lyftron.queue_seq OWNED BY lyftron.queue.id;
+CREATE INDEX queue_ready ON lyftron.queue (pool, owner, priority, seq) WHERE state = 'ready';
+CREATE INDEX queue_scheduled ON lyftron.queue (run_at) WHERE state = 'scheduled';
+CREATE INDEX queue_blocked ON lyftron.queue (key, priority, seq) WHERE state = 'blocked';
+CREATE INDEX queue_running ON lyftron.queue (id) WHERE state = 'running';
+CREATE INDEX queue_flow ON lyftron.queue (flow) WHERE flow IS NOT NULL;
+CREATE UNIQUE INDEX queue_unique ON lyftron.queue (unique_key) WHERE unique_key IS NOT NULL;
+REVOKE ALL ON TABLE lyftron.queue FROM PUBLIC;
+REVOKE ALL ON SEQUENCE lyftron.queue_seq FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.queue', '');
+SELECT pg_catalog.pg_extension_config_dump('lyftron.queue_seq', '');
+COMMENT ON TABLE lyftron.queue IS 'tasks to be done and being done';
+COMMENT ON COLUMN lyftron.queue.id IS 'number of the task';
+COMMENT ON COLUMN lyftron.queue.seq IS 'order among the ready ones of a priority: in which they became ready';
+COMMENT ON COLUMN lyftron.queue.state IS 'ready; scheduled: for later; waiting: for other tasks of its flow; blocked: as many of its key run as may; paused; running';
+COMMENT ON COLUMN lyftron.queue.kind IS 'pipeline: run the pipeline called name; sql: execute command';
+COMMENT ON COLUMN lyftron.queue.name IS 'name of the pipeline, or of the task';
+COMMENT ON COLUMN lyftron.queue.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.queue.search_path IS 'search_path of command';
+COMMENT ON COLUMN lyftron.queue.owner IS 'role whose doing it is';
+COMMENT ON COLUMN lyftron.queue.pool IS 'pool whose workers may take it';
+COMMENT ON COLUMN lyftron.queue.priority IS 'lower goes first';
+COMMENT ON COLUMN lyftron.queue.key IS 'what it shares a limit of concurrency with; null: nothing';
+COMMENT ON COLUMN lyftron.queue.unique_key IS 'there is one unfinished task of such a key at most';
+COMMENT ON COLUMN lyftron.queue.flow IS 'the flow it belongs to';
+COMMENT ON COLUMN lyftron.queue.awaits IS 'how many tasks of its flow it still waits for';
+COMMENT ON COLUMN lyftron.queue.run_at IS 'not before';
+COMMENT ON COLUMN lyftron.queue.attempt IS 'how often it was begun';
+COMMENT ON COLUMN lyftron.queue.max_attempts IS 'how often it is begun at most';
+COMMENT ON COLUMN lyftron.queue.created_at IS 'when it was queued';
+COMMENT ON COLUMN lyftron.queue.started_at IS 'when it was last begun';
+COMMENT ON COLUMN lyftron.queue.pid IS 'process that runs it; that one holds an advisory lock of the kind 19546 on its id';
+COMMENT ON COLUMN lyftron.queue.cancelled IS 'it is to end';
+COMMENT ON COLUMN lyftron.queue.error IS 'message of the last attempt''s error';
+COMMENT ON COLUMN lyftron.queue.sqlstate IS 'SQLSTATE of that error';
+
+CREATE TABLE lyftron.history (
+	id            bigint NOT NULL,
+	state         text NOT NULL CHECK (state IN ('succeeded', 'failed', 'cancelled', 'skipped')),
+	kind          text NOT NULL,
+	name          text NOT NULL,
+	command       text,
+	search_path   text,
+	owner         regrole NOT NULL,
+	pool          text NOT NULL,
+	priority      integer NOT NULL,
+	key           text,
+	flow          bigint,
+	attempt       integer NOT NULL,
+	max_attempts  integer NOT NULL,
+	created_at    timestamptz NOT NULL,
+	started_at    timestamptz,
+	finished_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	pid           integer,
+	error         text,
+	sqlstate      text,
+	detail        text,
+	hint          text
+);
+CREATE INDEX history_finished ON lyftron.history (finished_at);
+CREATE INDEX history_id ON lyftron.history (id);
+CREATE INDEX history_name ON lyftron.history (name, finished_at);
+REVOKE ALL ON TABLE lyftron.history FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('lyftron.history', '');
+COMMENT ON TABLE lyftron.history IS 'tasks that are over';
+COMMENT ON COLUMN lyftron.history.id IS 'number of the task';
+COMMENT ON COLUMN lyftron.history.state IS 'succeeded; failed; cancelled; skipped: a task it waited for did not succeed';
+COMMENT ON COLUMN lyftron.history.kind IS 'pipeline or sql';
+COMMENT ON COLUMN lyftron.history.name IS 'name of the pipeline, or of the task';
+COMMENT ON COLUMN lyftron.history.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.history.search_path IS 'search_path of command';
+COMMENT ON COLUMN lyftron.history.owner IS 'role whose doing it was';
+COMMENT ON COLUMN lyftron.history.pool IS 'its pool';
+COMMENT ON COLUMN lyftron.history.priority IS 'lower goes first';
+COMMENT ON COLUMN lyftron.history.key IS 'what it shared a limit of concurrency with';
+COMMENT ON COLUMN lyftron.history.flow IS 'the flow it belonged to';
+COMMENT ON COLUMN lyftron.history.attempt IS 'how often it was begun';
+COMMENT ON COLUMN lyftron.history.max_attempts IS 'how often it would have been begun at most';
+COMMENT ON COLUMN lyftron.history.created_at IS 'when it was queued';
+COMMENT ON COLUMN lyftron.history.started_at IS 'when it was last begun';
+COMMENT ON COLUMN lyftron.history.finished_at IS 'when it was over';
+COMMENT ON COLUMN lyftron.history.pid IS 'process that ran it last';
+COMMENT ON COLUMN lyftron.history.error IS 'message of the error that ended it';
+COMMENT ON COLUMN lyftron.history.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN lyftron.history.detail IS 'detail of the error';
+COMMENT ON COLUMN lyftron.history.hint IS 'hint of the error';
+
+CREATE VIEW lyftron.task WITH (security_barrier) AS
+	SELECT id, state, kind, name, command, owner, pool, priority, key, run_at, attempt, max_attempts, created_at, started_at,
+		NULL::timestamptz AS finished_at, pid, error, sqlstate
+	FROM lyftron.queue WHERE pg_catalog.pg_has_role(owner, 'USAGE')
+	UNION ALL
+	SELECT id, state, kind, name, command, owner, pool, priority, key, NULL, attempt, max_attempts, created_at, started_at,
+		finished_at, pid, error, sqlstate
+	FROM lyftron.history WHERE pg_catalog.pg_has_role(owner, 'USAGE');
+GRANT SELECT ON lyftron.task TO PUBLIC;
+COMMENT ON VIEW lyftron.task IS 'your tasks: those to be done, being done, and over';
+COMMENT ON COLUMN lyftron.task.id IS 'number of the task';
+COMMENT ON COLUMN lyftron.task.state IS 'ready, scheduled, waiting, blocked, paused, running; succeeded, failed, cancelled, skipped';
+COMMENT ON COLUMN lyftron.task.kind IS 'pipeline or sql';
+COMMENT ON COLUMN lyftron.task.name IS 'name of the pipeline, or of the task';
+COMMENT ON COLUMN lyftron.task.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.task.owner IS 'role whose doing it is';
+COMMENT ON COLUMN lyftron.task.pool IS 'pool whose workers may take it';
+COMMENT ON COLUMN lyftron.task.priority IS 'lower goes first';
+COMMENT ON COLUMN lyftron.task.key IS 'what it shares a limit of concurrency with';
+COMMENT ON COLUMN lyftron.task.run_at IS 'not before';
+COMMENT ON COLUMN lyftron.task.attempt IS 'how often it was begun';
+COMMENT ON COLUMN lyftron.task.max_attempts IS 'how often it is begun at most';
+COMMENT ON COLUMN lyftron.task.created_at IS 'when it was queued';
+COMMENT ON COLUMN lyftron.task.started_at IS 'when it was last begun';
+COMMENT ON COLUMN lyftron.task.finished_at IS 'when it was over';
+COMMENT ON COLUMN lyftron.task.pid IS 'process that runs or ran it';
+COMMENT ON COLUMN lyftron.task.error IS 'message of the last error';
+COMMENT ON COLUMN lyftron.task.sqlstate IS 'SQLSTATE of that error';
+
+CREATE FUNCTION lyftron.enqueue(command text, name text DEFAULT NULL, pool text DEFAULT 'default', priority integer DEFAULT 0,
+	run_at timestamptz DEFAULT NULL, key text DEFAULT NULL, unique_key text DEFAULT NULL, max_attempts integer DEFAULT 5) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'lyf_enqueue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.enqueue(text, text, text, integer, timestamptz, text, text, integer) IS
+	'queue SQL statements as a task of the caller''s; its number, or null where one of that unique_key is there already';
+
+CREATE FUNCTION lyftron.tick() RETURNS void
+	AS 'MODULE_PATHNAME', 'lyf_tick_function' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.tick() IS
+	'look after the queue now: what is due becomes ready, what a session left behind is taken up; workers do it by themselves';
+
+CREATE PROCEDURE lyftron.work(pool text DEFAULT 'default', tasks bigint DEFAULT NULL, wait interval DEFAULT '0')
+	LANGUAGE C AS 'MODULE_PATHNAME', 'lyf_work';
+COMMENT ON PROCEDURE lyftron.work(text, bigint, interval) IS
+	'do tasks of a pool, one after the other, each a transaction: until there are none for as long as wait says, or so many were done';
