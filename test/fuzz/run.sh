@@ -35,7 +35,7 @@ fuzz() {
 		"$home/corpus" "$SCRATCH/build/test/fuzz/seeds/$target"; do
 		args="${args:+$args, }'$arg'"
 	done
-	as_server_user sh -c "nice -n 19 '$PGBIN/postgres' --single -j -D '$SCRATCH/$target' -c log_min_messages=panic postgres" \
+	as_server_user sh -c "nice -n 19 '$PGBIN/postgres' --single -j -D '$SCRATCH/$target' -c log_min_messages=fatal postgres" \
 		>"$SCRATCH/$target.log" 2>&1 <<-SQL
 		CREATE FUNCTION pg_temp.fuzz(text[]) RETURNS void AS 'lyftron_fuzz', 'fuzz_$target' LANGUAGE c;
 

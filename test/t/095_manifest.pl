@@ -569,6 +569,9 @@ sub manifest_text
 	return join '', map { my $p = $_; ref $p ? map { my $i = $_; $p->{repeat} =~ s/%d/$i/gr } 0 .. $p->{times} - 1 : $p } @{ $json->decode($text) };
 }
 
+# With asserts, or for Valgrind, values take more memory: another limit may be the first that is met.
+my $memory_is_itself = $node->safe_psql('postgres', 'SHOW debug_assertions') eq 'off';
+
 # expected.txt: what becomes of it ("error SQLSTATE", "unsupported STREAM", "reading STREAM", "taken"), then texts that must be said.
 for my $path (sort glob('test/data/invalid/*/manifest.*'))
 {
@@ -596,6 +599,7 @@ for my $path (sort glob('test/data/invalid/*/manifest.*'))
 				. "SELECT * FROM lyftron.read('broken', '$of')", extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 		}
 	}
+	$said =~ s/a template takes too much memory/a list that a template makes is too long/ if !$memory_is_itself && defined $said;
 	isnt(index($said // '', $_), -1, "$name: says $_") or diag("out: $out\nerror: $err\nsaid: " . ($said // '')) for @texts;
 }
 
