@@ -96,21 +96,47 @@ set_null_flags(char *flags, int nargs, const bool *nulls)
 		flags[i] = nulls != NULL && nulls[i] ? 'n' : ' ';
 }
 
+static SPIPlanPtr
+prepare(const char *sql, int nargs, const Oid *types)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, nargs, (Oid *) types);
+
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "catalog statement failed with %s: %s", SPI_result_code_string(SPI_result), sql);
+	return plan;
+}
+
+/* keep: the plan is made by the first call, for all that come */
+static uint64
+run(LyfCatalogPlan *statement, bool keep, int nargs, const Oid *types, const Datum *values, const bool *nulls,
+	LyfCatalogRow row, void *arg)
+{
+	char		null_flags[LYF_CATALOG_ARGS];
+	Scope		scope;
+	uint64		processed;
+	int			result;
+
+	set_null_flags(null_flags, nargs, nulls);
+	scope = enter();
+	if (keep && statement->plan == NULL)
+		statement->plan = prepare(statement->sql, nargs, types);
+	if (keep)
+		result = SPI_execute_plan(statement->plan, (Datum *) values, null_flags, false, 0);
+	else
+		result = SPI_execute_with_args(statement->sql, nargs, (Oid *) types, (Datum *) values, null_flags, false, 0);
+	processed = hand_out(result, statement->sql, row, arg);
+	leave(&scope);
+	return processed;
+}
+
 uint64
 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 				const Datum *values, const bool *nulls,
 				LyfCatalogRow row, void *arg)
 {
-	char		null_flags[LYF_CATALOG_ARGS];
-	Scope		scope;
-	uint64		processed;
+	LyfCatalogPlan once = {.sql = sql};
 
-	set_null_flags(null_flags, nargs, nulls);
-	scope = enter();
-	processed = hand_out(SPI_execute_with_args(sql, nargs, (Oid *) types, (Datum *) values, null_flags, false, 0),
-						 sql, row, arg);
-	leave(&scope);
-	return processed;
+	return run(&once, false, nargs, types, values, nulls, row, arg);
 }
 
 uint64
@@ -118,23 +144,7 @@ lyf_catalog_run_kept(LyfCatalogPlan *kept, int nargs, const Oid *types,
 					 const Datum *values, const bool *nulls,
 					 LyfCatalogRow row, void *arg)
 {
-	char		null_flags[LYF_CATALOG_ARGS];
-	Scope		scope;
-	uint64		processed;
-
-	set_null_flags(null_flags, nargs, nulls);
-	scope = enter();
-	if (kept->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(kept->sql, nargs, (Oid *) types);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "catalog statement failed with %s: %s", SPI_result_code_string(SPI_result), kept->sql);
-		kept->plan = plan;
-	}
-	processed = hand_out(SPI_execute_plan(kept->plan, (Datum *) values, null_flags, false, 0), kept->sql, row, arg);
-	leave(&scope);
-	return processed;
+	return run(kept, true, nargs, types, values, nulls, row, arg);
 }
 
 Datum

@@ -168,7 +168,6 @@ extern LyfFailure *lyf_run_if(LyfEval *ev, const LyfNode *node, LyfValue **resul
 extern LyfFailure *lyf_run_for(LyfEval *ev, const LyfNode *node, LyfValue **result);
 extern LyfFailure *lyf_run_set(LyfEval *ev, const LyfNode *node, LyfValue **result);
 extern LyfFailure *lyf_run_set_block(LyfEval *ev, const LyfNode *node, LyfValue **result);
-extern LyfFailure *lyf_run_set_member(LyfEval *ev, const LyfNode *node, LyfValue **result);
 
 /* in template_names.c: names that must come from outside (a list of texts); is name, or that member of it, looked at below node? */
 extern LyfValue *lyf_template_undeclared(const LyfNode *body);

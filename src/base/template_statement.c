@@ -200,8 +200,8 @@ lyf_run_set_block(LyfEval *ev, const LyfNode *node, LyfValue **result)
 }
 
 /* left: the namespace, name: its member, right: expression */
-LyfFailure *
-lyf_run_set_member(LyfEval *ev, const LyfNode *node, LyfValue **result)
+static LyfFailure *
+run_set_member(LyfEval *ev, const LyfNode *node, LyfValue **result)
 {
 	LyfValue   *namespace;
 	LyfValue   *value;
@@ -341,7 +341,7 @@ parse_set(LyfParser *parser, LyfNode **node)
 	LYF_TRY(parse_target(parser, &(*node)->left));
 	if (lyf_template_skip(parser, LYF_TOKEN_OPERATOR, "."))
 	{
-		(*node)->run = lyf_run_set_member;
+		(*node)->run = run_set_member;
 		(*node)->name = parser->token->text;
 		LYF_TRY(lyf_template_expect(parser, LYF_TOKEN_NAME, NULL));
 	}

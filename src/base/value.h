@@ -114,7 +114,6 @@ extern void lyf_value_print(StringInfo out, const LyfValue *value);
 extern void lyf_value_print_sorted(StringInfo out, const LyfValue *value);	/* keys sorted, compact: a partition's key */
 extern char *lyf_value_to_text(const LyfValue *value);	/* lyf_value_print into a palloc'd string */
 extern Jsonb *lyf_value_to_jsonb(const LyfValue *value);	/* raises on \u0000 as jsonb_in does, and where memory.h's limit is passed */
-extern Size lyf_value_jsonb_memory(const LyfValue *value);	/* about what that takes on its way */
 extern LyfValue *lyf_value_from_jsonb(const Jsonb *jsonb);
 
 /*

@@ -132,8 +132,9 @@ push_value(JsonbParseState **state, const LyfValue *value, JsonbIteratorToken as
 	return pushJsonbValue(state, is_map ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
 }
 
-Size
-lyf_value_jsonb_memory(const LyfValue *value)
+/* about what lyf_value_to_jsonb takes on its way */
+static Size
+jsonb_memory(const LyfValue *value)
 {
 	Size		memory = SCALAR_MEMORY + value->key_len;
 
@@ -144,7 +145,7 @@ lyf_value_jsonb_memory(const LyfValue *value)
 	check_stack_depth();
 	memory += CONTAINER_MEMORY;
 	lyf_foreach(member, value)
-		memory += lyf_value_jsonb_memory(member);
+		memory += jsonb_memory(member);
 	return memory;
 }
 
@@ -154,7 +155,7 @@ lyf_value_to_jsonb(const LyfValue *value)
 	JsonbParseState *state = NULL;
 	JsonbValue	scalar;
 
-	if (lyf_value_jsonb_memory(value) > lyf_memory_limit() / 2)
+	if (jsonb_memory(value) > lyf_memory_limit() / 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a value has too many parts to become jsonb")));

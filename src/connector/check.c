@@ -9,16 +9,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/compat.h"
+#include "base/guard.h"
 #include "connector/connector.h"
 
 LYF_FUNCTION_INFO_V1(lyf_check);
@@ -84,6 +82,25 @@ must_stop(const ErrorData *error)
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION;
 }
 
+/* a step being taken */
+typedef struct Attempt
+{
+	Check	   *check;
+	CheckStep	step;
+	const char *stream;
+	char	  **found;
+	LyfFailure *failure;
+} Attempt;
+
+static bool
+attempt(void *arg)
+{
+	Attempt    *a = arg;
+
+	a->failure = a->step(a->check, a->stream, a->found);
+	return true;
+}
+
 /*
  * Take one step, with all that may be raised in it.  False: it went wrong, and
  * there is a row that says so.
@@ -91,29 +108,9 @@ must_stop(const ErrorData *error)
 static bool
 take_step(Check *check, CheckStep step, const char *stream, char **found)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	LyfFailure *volatile failure = NULL;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		failure = step(check, stream, found);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		/* also on the way out: who catches errors expects no subtransaction but its own */
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
+	Attempt		taken = {.check = check, .step = step, .stream = stream, .found = found};
+	ErrorData  *error = lyf_guarded(attempt, &taken);
+	LyfFailure *failure = taken.failure;
 
 	if (error != NULL && must_stop(error))
 		ReThrowError(error);

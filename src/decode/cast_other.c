@@ -6,25 +6,22 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
+#include "base/guard.h"
 #include "decode/decode_internal.h"
 
 /* an array of more items that are not of a fixed size is made with care */
 #define MAX_SAFE_ITEMS	10000
 
-/* the error that was caught, in the caller's context; cancel and such are no failure of a value */
+/* cancel and such are no failure of a value */
 static LyfFailure *
-failure_from_error(const LyfCast *cast, const LyfValue *value)
+failure_from_error(const LyfCast *cast, const LyfValue *value, ErrorData *error)
 {
-	ErrorData  *error = CopyErrorData();
 	LyfFailure *failure;
 
-	FlushErrorState();
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
@@ -33,31 +30,29 @@ failure_from_error(const LyfCast *cast, const LyfValue *value)
 	return lyf_failure_detail(failure, "%s.", error->message);
 }
 
+typedef struct Risk
+{
+	LyfRisky	function;
+	void	   *arg;
+	Datum	   *datum;
+} Risk;
+
+static bool
+take_risk(void *arg)
+{
+	Risk	   *risk = arg;
+
+	*risk->datum = risk->function(risk->arg);
+	return true;
+}
+
 LyfFailure *
 lyf_cast_guarded(const LyfCast *cast, const LyfValue *value, LyfRisky function, void *arg, Datum *datum)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	LyfFailure *volatile failure = NULL;
+	Risk		risk = {.function = function, .arg = arg, .datum = datum};
+	ErrorData  *error = lyf_guarded(take_risk, &risk);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		*datum = function(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		failure = failure_from_error(cast, value);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return failure;
+	return error == NULL ? NULL : failure_from_error(cast, value, error);
 }
 
 /* A call of a type's input function. */

@@ -111,7 +111,6 @@ extern bool lyf_load_put_child(LyfLoad *load, LyfTable *table, const pg_uuid_t *
 
 /* in nested_flatten.c: flatten and normalize differ in what a list becomes */
 extern void lyf_flatten_layout(LyfLoad *load, bool tables);
-extern void lyf_flatten_members(LyfTable *table, List *members, const char *prefix, bool tables, List **children);
 extern LyfValue *lyf_flatten_item(LyfTable *table, LyfShape *shape, const LyfValue *value);
 extern LyfValue *lyf_flatten_map(LyfTable *table, List *members, const LyfValue *map);
 extern void lyf_flatten_extra(LyfTable *table, LyfValue *extra);

@@ -27,6 +27,8 @@ join_names(const char *prefix, const char *separator, const char *key)
 	return lyf_column_name(prefix == NULL ? key : psprintf("%s%s%s", prefix, separator, key));
 }
 
+static void flatten_members(LyfTable *table, List *members, const char *prefix, bool tables, List **children);
+
 /* A list's items get a table of their own. */
 static void
 layout_items(LyfTable *table, LyfShape *shape, const char *key, List **children)
@@ -42,13 +44,13 @@ layout_items(LyfTable *table, LyfShape *shape, const char *key, List **children)
 	shape->table = child;
 	child->members = shape->members;
 	*children = lappend(*children, child);
-	lyf_flatten_members(child, child->members, NULL, true, children);
+	flatten_members(child, child->members, NULL, true, children);
 	child->extra = lyf_table_add_field(child, LYF_EXTRA_COLUMN, JSONBOID, -1, InvalidOid);
 }
 
 /* Say where each of an object's members goes: a field, or (tables) a child table. */
-void
-lyf_flatten_members(LyfTable *table, List *members, const char *prefix, bool tables, List **children)
+static void
+flatten_members(LyfTable *table, List *members, const char *prefix, bool tables, List **children)
 {
 	ListCell   *lc;
 
@@ -59,7 +61,7 @@ lyf_flatten_members(LyfTable *table, List *members, const char *prefix, bool tab
 		char	   *name = join_names(prefix, "_", key);
 
 		if (shape->kind == LYF_SHAPE_OBJECT && list_length(table->fields) < MAX_FIELDS)
-			lyf_flatten_members(table, shape->members, name, tables, children);
+			flatten_members(table, shape->members, name, tables, children);
 		else if (shape->kind == LYF_SHAPE_LIST && tables && list_length(*children) < MAX_TABLES)
 			layout_items(table, shape, name, children);
 		else
@@ -102,7 +104,7 @@ lyf_flatten_layout(LyfLoad *load, bool tables)
 				load->shapes[i] = shape;
 		}
 		if (load->shapes[i] != NULL)
-			lyf_flatten_members(table, list_make1(load->shapes[i]), NULL, tables, &children);
+			flatten_members(table, list_make1(load->shapes[i]), NULL, tables, &children);
 		else
 			load->columns[i] = lyf_table_add_field(table, name, attribute->atttypid,
 												   attribute->atttypmod, attribute->attcollation);

@@ -76,8 +76,7 @@ extern LyfFailure *lyf_http_wait(LyfTransfer *transfer, LyfNetStats *stats, LyfH
 /* first value of a header, name compared without case, or NULL */
 extern const char *lyf_http_header(const LyfHttpResponse *response, const char *name);
 
-/* percent-encode one component / a form value (space as +) / undo either; palloc'd */
-extern char *lyf_url_encode(const char *text, size_t len);
+/* percent-encode a form value (space as +) / undo that; palloc'd */
 extern char *lyf_url_encode_form(const char *text, size_t len);
 extern char *lyf_url_decode(const char *text, size_t len);
 

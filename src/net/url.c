@@ -81,8 +81,8 @@ append_escaped(StringInfo out, unsigned char c)
 	appendStringInfoChar(out, digits[c & 15]);
 }
 
-static char *
-encode(const char *text, size_t len, bool form)
+char *
+lyf_url_encode_form(const char *text, size_t len)
 {
 	StringInfoData out;
 
@@ -91,24 +91,12 @@ encode(const char *text, size_t len, bool form)
 	{
 		if (is_unreserved(text[i]))
 			appendStringInfoChar(&out, text[i]);
-		else if (form && text[i] == ' ')
+		else if (text[i] == ' ')
 			appendStringInfoChar(&out, '+');
 		else
 			append_escaped(&out, text[i]);
 	}
 	return out.data;
-}
-
-char *
-lyf_url_encode(const char *text, size_t len)
-{
-	return encode(text, len, false);
-}
-
-char *
-lyf_url_encode_form(const char *text, size_t len)
-{
-	return encode(text, len, true);
 }
 
 /* what is no valid escape stays as it is, and so does %00, which no C string can hold */
