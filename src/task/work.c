@@ -12,7 +12,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -59,13 +58,6 @@ fail(void *arg)
 }
 
 static void
-commit(void)
-{
-	SPI_commit();
-	pgstat_report_stat(true);
-}
-
-static void
 do_task(Work *work)
 {
 	work->cancelled = false;
@@ -74,10 +66,10 @@ do_task(Work *work)
 	{
 		/* what cannot be written down is no task of ours any more */
 		(void) lyf_guarded(fail, work);
-		commit();
+		SPI_commit();
 	}
 	lyf_task_let_go(work->task);
-	commit();
+	SPI_commit();
 
 	/* who called is the one that is to stop, if it was not the task */
 	if (work->error != NULL && work->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !work->cancelled)
@@ -96,13 +88,13 @@ next_task(Work *work)
 	if (lyf_monotonic_us() - work->ticked_us >= TICK_US)
 	{
 		lyf_tick();
-		commit();
+		SPI_commit();
 		work->ticked_us = lyf_monotonic_us();
 	}
 	error = lyf_guarded(claim, work);
 	if (error != NULL)
 		ReThrowError(error);
-	commit();
+	SPI_commit();
 }
 
 /* until something may be there to do; at most so long */
