@@ -296,7 +296,9 @@ is((records('session_each'))[0]{how}, 'Token', 'in a header, by a template');
 is((records('session_query'))[0]{how}, '', 'as a parameter');
 is(tokens_of(read_sql('api', 'session') x 3, 'login'), 1, 'one login as long as it is good');
 is(tokens_of(read_sql('api', 'session_each') x 3, 'login'), 3, 'without a duration one for each request');
+SKIP:
 {
+	skip 'memory is not measured with ' . watched(), 1 if watched();
 	my $reads = sub { return "DO \$\$ BEGIN FOR i IN 1 .. $_[0] LOOP PERFORM count(*) FROM lyftron.read('api', 'session_each'); END LOOP; END \$\$;\n"; };
 	my $memory = "SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'RssAnon:\\s+(\\d+) kB');\n";
 	my ($start, $stop) = split /\n/, $node->safe_psql('postgres', $reads->(100) . $memory . $reads->(400) . $memory);
