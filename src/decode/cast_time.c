@@ -103,7 +103,6 @@ read_zone(const char **p, const char *end, LyfMoment *moment)
 
 	if (*p == end)
 		return true;
-	moment->has_zone = true;
 	if (**p == ' ' && end - *p > 1)
 		(*p)++;
 	if (**p == 'Z' || **p == 'z')
@@ -162,34 +161,55 @@ lyf_read_iso(const char *text, size_t len, LyfMoment *moment)
 typedef struct Reading
 {
 	char		text[MAX_TEXT + 1];
+	char		work[MAXDATELEN + MAXDATEFIELDS];
+	char	   *field[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			count;
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
 } Reading;
 
-/* without zone, a text that has one is an error */
-static bool
-decode(Reading *reading, bool zone)
+/*
+ * The fields as PostgreSQL understands them, in UTC where they say no zone: it takes the session's zone for them,
+ * which is UTC meanwhile.  (Without a place for the zone it would refuse texts that have one, but it writes
+ * there before it looks.)
+ */
+static Datum
+decode(void *arg)
 {
-	char		work[MAXDATELEN + MAXDATEFIELDS];
-	char	   *field[MAXDATEFIELDS];
-	int			types[MAXDATEFIELDS];
-	int			count;
+	static pg_tz *utc = NULL;
+	Reading    *reading = arg;
+	pg_tz	   *zone = session_timezone;
+	volatile bool decoded = false;
 	int			kind;
 
-	reading->offset = 0;
-	return ParseDateTime(reading->text, work, sizeof(work), field, types, MAXDATEFIELDS, &count) == 0 &&
-		lyf_decode_datetime(field, types, count, &kind, &reading->tm, &reading->fsec, zone ? &reading->offset : NULL) == 0 &&
-		kind == DTK_DATE;
+	if (utc == NULL)
+		utc = pg_tzset("GMT");
+	PG_TRY();
+	{
+		session_timezone = utc;
+		decoded = lyf_decode_datetime(reading->field, reading->types, reading->count, &kind, &reading->tm, &reading->fsec, &reading->offset) == 0 &&
+			kind == DTK_DATE;
+	}
+	PG_FINALLY();
+	{
+		session_timezone = zone;
+	}
+	PG_END_TRY();
+	return BoolGetDatum(decoded);
 }
 
-static Datum
-decode_with_zone(void *arg)
+/* May a field be the name of a zone?  One that is not known is an error that PostgreSQL raises. */
+static bool
+may_raise(const Reading *reading)
 {
-	return BoolGetDatum(decode(arg, true));
+	for (int i = 1; i < reading->count; i++)
+		if (reading->types[i] == DTK_DATE)
+			return true;
+	return false;
 }
 
-/* A zone that is not known is an error that PostgreSQL 15 raises. */
 static LyfFailure *
 read_any(LyfCast *cast, const LyfValue *value, LyfMoment *moment)
 {
@@ -204,9 +224,13 @@ read_any(LyfCast *cast, const LyfValue *value, LyfMoment *moment)
 		return lyf_cast_wrong(cast, value);
 	memset(moment, 0, sizeof(LyfMoment));
 	moment->has_time = true;
-	moment->has_zone = !decode(&reading, false);
-	if (moment->has_zone &&
-		(lyf_cast_guarded(cast, value, decode_with_zone, &reading, &known) != NULL || !DatumGetBool(known)))
+	if (ParseDateTime(reading.text, reading.work, sizeof(reading.work), reading.field, reading.types, MAXDATEFIELDS, &reading.count) != 0)
+		return lyf_cast_wrong(cast, value);
+	if (!may_raise(&reading))
+		known = decode(&reading);
+	else if (lyf_cast_guarded(cast, value, decode, &reading, &known) != NULL)
+		return lyf_cast_wrong(cast, value);
+	if (!DatumGetBool(known))
 		return lyf_cast_wrong(cast, value);
 	moment->offset = -reading.offset;
 	return tm2timestamp(&reading.tm, reading.fsec, NULL, &moment->local) == 0 ? NULL : lyf_cast_wrong(cast, value);

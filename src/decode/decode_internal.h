@@ -158,7 +158,6 @@ typedef struct LyfMoment
 	Timestamp	local;			/* as written, without the zone */
 	int			offset;			/* seconds east of UTC; 0 if not said */
 	bool		has_time;
-	bool		has_zone;
 } LyfMoment;
 
 extern bool lyf_read_iso(const char *text, size_t len, LyfMoment *moment);
