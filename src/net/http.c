@@ -186,7 +186,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	if (inet_ntop(address->family, bytes, text, sizeof(text)) == NULL ||
 		!lyf_access_allows(&transfer->access, text))
 	{
-		strlcpy(transfer->refused, text, sizeof(transfer->refused));
+		snprintf(transfer->refused, sizeof(transfer->refused), "%s", text);
 		return CURL_SOCKET_BAD;
 	}
 	if (!AcquireExternalFD())
@@ -208,7 +208,7 @@ on_connected(void *arg, char *address, char *own_address, int port, int own_port
 
 	if (lyf_access_allows(&transfer->access, address))
 		return CURL_PREREQFUNC_OK;
-	strlcpy(transfer->refused, address, sizeof(transfer->refused));
+	snprintf(transfer->refused, sizeof(transfer->refused), "%s", address);
 	transfer->stop = STOP_NOT_ALLOWED;
 	return CURL_PREREQFUNC_ABORT;
 }

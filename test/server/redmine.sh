@@ -20,6 +20,7 @@ while [ $# -gt 0 ]; do
 done
 
 mkdir -p "$dir"
+dir=$(realpath "$dir")
 cp -R --no-dereference /usr/share/redmine "$dir/app"
 cd "$dir/app"
 rm -f Gemfile.lock config/database.yml instances
