@@ -23,6 +23,11 @@ char	   *lyf_allowed_hosts;
 char	   *lyf_ca_file;
 char	   *lyf_test_now;
 
+/* not looked at here: a run sets them for the SQL that it executes */
+static char *nominal_time;
+static char *window_start;
+static char *window_end;
+
 typedef struct IntSetting
 {
 	const char *name;
@@ -99,6 +104,12 @@ static const TextSetting text_settings[] = {
 	&lyf_ca_file, "", PGC_SUSET, 0, NULL},
 	{"lyftron.test_now", "A fixed time that expressions and cursors see as now, for tests.",
 	&lyf_test_now, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL},
+	{"lyftron.nominal_time", "In a scheduled run: the time at which it was due.",
+	&nominal_time, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL},
+	{"lyftron.window_start", "In a backfill: from when on records are to be read.",
+	&window_start, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL},
+	{"lyftron.window_end", "In a backfill: before when records are to be read.",
+	&window_end, "", PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL},
 };
 
 void

@@ -24,7 +24,8 @@ LYF_FUNCTION_INFO_V1(lyf_set_state);
 enum
 {
 	ARG_NAME, ARG_SOURCE, ARG_DESTINATION, ARG_MODE, ARG_PRIMARY_KEY, ARG_CURSOR, ARG_NESTED,
-	ARG_SCHEMA_POLICY, ARG_SCHEDULE, ARG_AFTER, ARG_POOL, ARG_ON_REJECT, ARG_MAX_REJECTED
+	ARG_SCHEMA_POLICY, ARG_SCHEDULE, ARG_AFTER, ARG_POOL, ARG_ON_REJECT, ARG_MAX_REJECTED, ARG_ON_FAILURE, ARG_MISSED,
+	ARG_KIND					/* of create_pipeline only */
 };
 
 /* a text argument over what is there; may_be_none: an empty one stands for none */
@@ -68,6 +69,8 @@ take_arguments(FunctionCallInfo fcinfo, LyfPipeline *p)
 	take_text(fcinfo, ARG_ON_REJECT, &p->on_reject, false);
 	if (!PG_ARGISNULL(ARG_MAX_REJECTED))
 		p->max_rejected = Max(PG_GETARG_INT64(ARG_MAX_REJECTED), -1);
+	take_text(fcinfo, ARG_ON_FAILURE, &p->on_failure, false);
+	take_text(fcinfo, ARG_MISSED, &p->missed, false);
 }
 
 static char *
@@ -80,6 +83,19 @@ required_text(FunctionCallInfo fcinfo, int number, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
+static bool
+take_kind(FunctionCallInfo fcinfo)
+{
+	char	   *kind = required_text(fcinfo, ARG_KIND, "kind");
+
+	if (strcmp(kind, "sql") != 0 && strcmp(kind, "load") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("kind cannot be \"%s\"", kind),
+				 errhint("It is load or sql.")));
+	return strcmp(kind, "sql") == 0;
+}
+
 Datum
 lyf_create_pipeline(PG_FUNCTION_ARGS)
 {
@@ -87,7 +103,9 @@ lyf_create_pipeline(PG_FUNCTION_ARGS)
 
 	p->name = required_text(fcinfo, ARG_NAME, "name");
 	(void) required_text(fcinfo, ARG_SOURCE, "source");
-	(void) required_text(fcinfo, ARG_DESTINATION, "destination");
+	p->is_sql = take_kind(fcinfo);
+	if (!p->is_sql)
+		(void) required_text(fcinfo, ARG_DESTINATION, "destination");
 	p->owner = GetUserId();
 	p->mode = "full_refresh";
 	p->nested = "jsonb";
@@ -95,7 +113,11 @@ lyf_create_pipeline(PG_FUNCTION_ARGS)
 	p->pool = "default";
 	p->on_reject = "keep";
 	p->max_rejected = -1;
+	p->on_failure = "skip";
+	p->missed = "once";
 	take_arguments(fcinfo, p);
+	if (p->is_sql)
+		p->mode = "sql";
 	if (lyf_pipeline_exists(p->name))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -208,6 +230,10 @@ lyf_set_state(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the pipeline must be named")));
 	p = lyf_pipeline_get_locked(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (p->is_sql)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("pipeline \"%s\" executes SQL statements: it has no state", p->name)));
 	scope = lyf_source_enter(p);
 	source = lyf_source_open(p);
 	lyf_source_leave(&scope);

@@ -7,7 +7,9 @@
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "common/hashfn.h"
@@ -48,7 +50,9 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 
 	p->name = lyf_catalog_text(tuple, desc, "name");
 	p->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	p->is_sql = strcmp(lyf_catalog_text(tuple, desc, "kind"), "sql") == 0;
 	p->source = lyf_catalog_text(tuple, desc, "source");
+	p->server = lyf_catalog_text(tuple, desc, "source_server");
 	p->search_path = lyf_catalog_text(tuple, desc, "search_path");
 	p->schema = lyf_catalog_text(tuple, desc, "destination_schema");
 	p->table = lyf_catalog_text(tuple, desc, "destination_table");
@@ -65,6 +69,8 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 	p->on_reject = lyf_catalog_text(tuple, desc, "on_reject");
 	max = lyf_catalog_column(tuple, desc, "max_rejected", &isnull);
 	p->max_rejected = isnull ? -1 : DatumGetInt64(max);
+	p->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
+	p->missed = lyf_catalog_text(tuple, desc, "missed");
 	(void) lyf_catalog_column(tuple, desc, "loaded_key", &isnull);
 	p->loaded = !isnull;
 	p->loaded_key = column_list(tuple, desc, "loaded_key");
@@ -118,6 +124,30 @@ lyf_pipeline_get_locked(const char *name)
 	return lyf_pipeline_get(name);
 }
 
+/* one of these words */
+static void
+check_word(const char *parameter, const char *word, const char *const *words, int count)
+{
+	StringInfoData all;
+
+	for (int i = 0; i < count; i++)
+		if (strcmp(word, words[i]) == 0)
+			return;
+	initStringInfo(&all);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&all, "%s%s", i == 0 ? "" : i < count - 1 ? ", " : " or ", words[i]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s cannot be \"%s\"", parameter, word),
+			 errhint("It is %s.", all.data)));
+}
+
+#define CHECK_WORD(parameter, word, words)	check_word(parameter, word, words, lengthof(words))
+
+static const char *const reject_words[] = {"keep", "fail"};
+static const char *const failure_words[] = {"skip", "run", "stop"};
+static const char *const missed_words[] = {"once", "skip", "all"};
+
 static void
 check_words(const LyfPipeline *p)
 {
@@ -131,14 +161,13 @@ check_words(const LyfPipeline *p)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a pipeline's pool must have a name")));
-	(void) lyf_mode_get(p->mode);
+	if (!p->is_sql)
+		(void) lyf_mode_get(p->mode);
 	(void) lyf_nested_get(p->nested);
 	(void) lyf_policy_get(p->schema_policy);
-	if (strcmp(p->on_reject, "keep") != 0 && strcmp(p->on_reject, "fail") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("on_reject cannot be \"%s\"", p->on_reject),
-				 errhint("It is keep or fail.")));
+	CHECK_WORD("on_reject", p->on_reject, reject_words);
+	CHECK_WORD("on_failure", p->on_failure, failure_words);
+	CHECK_WORD("missed", p->missed, missed_words);
 	if (p->schedule != NULL)
 		lyf_schedule_read(p->schedule, &schedule);
 }
@@ -258,6 +287,27 @@ check_destination(const LyfPipeline *p, const LyfSource *source)
 				 errhint("Give each pipeline a table of its own, and combine them in a view.")));
 }
 
+/* Its statements are only read: what they need may be made by what runs before them. */
+static void
+check_statements(const LyfPipeline *p)
+{
+	if (p->table != NULL || p->primary_key != NIL || p->cursor != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pipeline of the kind sql has no destination, primary_key or cursor"),
+				 errdetail("Its source is SQL statements, which say themselves what they change.")));
+	lyf_source_check_statements(p->source);
+}
+
+/* the foreign server of a source that is a foreign table, or NULL */
+static char *
+server_of(const LyfSource *source)
+{
+	if (!OidIsValid(source->relid) || get_rel_relkind(source->relid) != RELKIND_FOREIGN_TABLE)
+		return NULL;
+	return GetForeignServer(GetForeignTable(source->relid)->serverid)->servername;
+}
+
 void
 lyf_pipeline_check(LyfPipeline *p)
 {
@@ -267,15 +317,21 @@ lyf_pipeline_check(LyfPipeline *p)
 
 	check_words(p);
 	check_after(p);
+	if (p->is_sql)
+	{
+		check_statements(p);
+		return;
+	}
 	scope = lyf_source_enter(p);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source = lyf_source_open(p);
 	if (OidIsValid(source->relid))
 		p->source = source->from;
+	p->server = server_of(source);
 	take_defaults(p, source);
 	check_columns(p, source);
 	check_destination(p, source);
-	sql = lyf_source_sql(p, source, NULL);
+	sql = lyf_source_sql(p, source, NULL, NULL);
 	lyf_source_check_permissions(lyf_source_plan(sql), sql);
 	PopActiveSnapshot();
 	lyf_source_leave(&scope);
@@ -300,13 +356,17 @@ add_definition(LyfArgs *args, const LyfPipeline *p)
 	lyf_args_text(args, p->pool);
 	lyf_args_text(args, p->on_reject);
 	lyf_args_datum(args, INT8OID, Int64GetDatum(p->max_rejected), p->max_rejected < 0);
+	lyf_args_text(args, p->is_sql ? "sql" : "load");
+	lyf_args_text(args, p->server);
+	lyf_args_text(args, p->on_failure);
+	lyf_args_text(args, p->missed);
 }
 
 #define COLUMNS \
 	"(name, owner, source, search_path, destination_schema, destination_table, mode, primary_key, " \
-	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected)"
+	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, kind, source_server, on_failure, missed)"
 #define VALUES \
-	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
 
 void
 lyf_pipeline_insert(const LyfPipeline *pipeline)
@@ -338,7 +398,7 @@ lyf_pipeline_update(const LyfPipeline *pipeline, bool moved)
 bool
 lyf_pipeline_has_table(const LyfPipeline *pipeline)
 {
-	Oid			namespace = get_namespace_oid(pipeline->schema, true);
+	Oid			namespace = pipeline->is_sql ? InvalidOid : get_namespace_oid(pipeline->schema, true);
 
 	return OidIsValid(namespace) && OidIsValid(get_relname_relid(pipeline->table, namespace));
 }

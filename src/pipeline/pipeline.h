@@ -15,8 +15,10 @@ typedef struct LyfPipeline
 {
 	char	   *name;
 	Oid			owner;
+	bool		is_sql;			/* the source is statements to execute; nothing is loaded */
 	char	   *source;			/* a qualified relation, or a query */
 	char	   *search_path;	/* of who wrote the source */
+	char	   *server;			/* of the foreign table that the source is, or NULL */
 	char	   *schema;			/* the destination's */
 	char	   *table;
 	char	   *mode;
@@ -31,6 +33,8 @@ typedef struct LyfPipeline
 	char	   *pool;
 	char	   *on_reject;
 	int64		max_rejected;	/* -1: no limit */
+	char	   *on_failure;
+	char	   *missed;
 	bool		loaded;			/* has the destination rows of ours, */
 	List	   *loaded_key;		/* with ids made of these columns? */
 	LyfValue   *shapes;			/* of JSON columns, once they are known, or NULL */
@@ -113,6 +117,7 @@ typedef struct LyfSourceScope
  * security-restricted operation, and what it sets does not outlast it.
  */
 extern LyfSourceScope lyf_source_enter(const LyfPipeline *pipeline);
+extern void lyf_owner_check(const LyfPipeline *pipeline);	/* raises where its owner is gone, as lyf_source_enter does */
 extern LyfSourceScope lyf_owner_enter(Oid owner, const char *search_path);	/* for other code of a role's */
 extern void lyf_source_leave(const LyfSourceScope *scope);
 
@@ -122,11 +127,14 @@ extern LyfSource *lyf_source_open(const LyfPipeline *pipeline);
 /* a column by its name, or NULL */
 extern Form_pg_attribute lyf_source_column(const LyfSource *source, const char *name);
 
-/* the SELECT that reads it; low: only rows whose cursor is not below this text, or NULL */
-extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low);
+/* the SELECT that reads it; only rows whose cursor is not below low, and below high; either may be NULL */
+extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low, const char *high);
 
 /* parse and plan one SELECT; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
 extern PlannedStmt *lyf_source_plan(const char *sql);
+
+/* raises where statements of a pipeline of the kind sql cannot be parsed */
+extern void lyf_source_check_statements(const char *sql);
 
 /* may the owner read it?  raises as the query would */
 extern void lyf_source_check_permissions(PlannedStmt *plan, const char *sql);
@@ -137,17 +145,41 @@ extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
 /* shapes of its JSON columns: from the stream's schema, else learned from some of its rows */
 extern List *lyf_source_shapes(const LyfSource *source);
 
+/* in occasion.c */
+
+/* What a run is for, where it is not just for now. */
+typedef struct LyfOccasion
+{
+	bool		scheduled;
+	TimestampTz nominal;		/* the time at which it was due */
+	bool		bounded;		/* only the records from since on and before until: a backfill */
+	TimestampTz since;
+	TimestampTz until;
+} LyfOccasion;
+
+/* Let SQL see it as settings (lyftron.nominal_time ...), until lyf_source_leave; NULL: none. */
+extern void lyf_occasion_show(const LyfOccasion *occasion);
+
+/*
+ * Execute statements of a role's, as that role, with SPI; the number of rows that the last
+ * one processed.  Raises where they hold transaction control or COPY.
+ */
+extern uint64 lyf_command_run(Oid owner, const char *search_path, const char *command, const LyfOccasion *occasion);
+
 /* in run.c */
+
+/* raises where a pipeline cannot read a range of time */
+extern void lyf_pipeline_check_window(const LyfPipeline *pipeline);
 
 /* called in the transaction that completes a run: what it writes commits with it, what it raises fails the run */
 typedef void (*LyfRunFinish) (void *arg);
 
 /*
  * Run a pipeline with commits at its checkpoints; in a procedure that may commit, with SPI
- * connected as non-atomic.  finish may be NULL.  NULL: it succeeded; else the error that ended
- * it, already written down, in memory below CurrentMemoryContext.
+ * connected as non-atomic.  occasion and finish may be NULL.  NULL: it succeeded; else the error
+ * that ended it, already written down, in memory below CurrentMemoryContext.
  */
-extern ErrorData *lyf_pipeline_run(const char *name, LyfRunFinish finish, void *arg);
+extern ErrorData *lyf_pipeline_run(const char *name, const LyfOccasion *occasion, LyfRunFinish finish, void *arg);
 
 /* in job.c: lyftron.run */
 

@@ -3,10 +3,12 @@
 CREATE TABLE lyftron.pipeline (
 	name          text PRIMARY KEY,
 	owner         regrole NOT NULL,
+	kind          text NOT NULL,
 	source        text NOT NULL,
 	search_path   text NOT NULL,
-	destination_schema text NOT NULL,
-	destination_table  text NOT NULL,
+	source_server text,
+	destination_schema text,
+	destination_table  text,
 	mode          text NOT NULL,
 	primary_key   text[] NOT NULL,
 	cursor        text,
@@ -17,31 +19,40 @@ CREATE TABLE lyftron.pipeline (
 	pool          text NOT NULL,
 	on_reject     text NOT NULL,
 	max_rejected  bigint,
+	on_failure    text NOT NULL,
+	missed        text NOT NULL,
+	paused        boolean NOT NULL DEFAULT false,
 	loaded_key    text[],
 	shapes        jsonb,
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	altered_at    timestamptz,
-	UNIQUE (destination_schema, destination_table)
+	UNIQUE (destination_schema, destination_table),
+	CHECK ((kind = 'sql') = (destination_table IS NULL))
 );
 REVOKE ALL ON TABLE lyftron.pipeline FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('lyftron.pipeline', '');
 COMMENT ON TABLE lyftron.pipeline IS 'pipelines: each moves one stream, relation or query into one table';
 COMMENT ON COLUMN lyftron.pipeline.name IS 'name of the pipeline';
 COMMENT ON COLUMN lyftron.pipeline.owner IS 'role that made it, and that its runs are executed as; its members may run, alter and drop it';
-COMMENT ON COLUMN lyftron.pipeline.source IS 'what is read: a qualified relation, or a query';
+COMMENT ON COLUMN lyftron.pipeline.kind IS 'load: rows of the source go into the destination; sql: the source is SQL statements, which are executed';
+COMMENT ON COLUMN lyftron.pipeline.source IS 'what is read: a qualified relation, or a query; or SQL statements';
 COMMENT ON COLUMN lyftron.pipeline.search_path IS 'search_path that the source is read with: that of its definition';
+COMMENT ON COLUMN lyftron.pipeline.source_server IS 'foreign server of the source, where it is a foreign table';
 COMMENT ON COLUMN lyftron.pipeline.destination_schema IS 'schema of the table that is loaded';
 COMMENT ON COLUMN lyftron.pipeline.destination_table IS 'the table that is loaded';
-COMMENT ON COLUMN lyftron.pipeline.mode IS 'full_refresh, incremental or incremental_append';
+COMMENT ON COLUMN lyftron.pipeline.mode IS 'full_refresh, incremental or incremental_append; sql of the kind sql';
 COMMENT ON COLUMN lyftron.pipeline.primary_key IS 'columns that say which record a row is; empty: all of them';
 COMMENT ON COLUMN lyftron.pipeline.cursor IS 'column that says what is new';
 COMMENT ON COLUMN lyftron.pipeline.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
 COMMENT ON COLUMN lyftron.pipeline.schema_policy IS 'what happens when the source has a column that the destination lacks: evolve, freeze, ignore or alert; changes of other kinds are not looked at yet';
-COMMENT ON COLUMN lyftron.pipeline.schedule IS 'cron text with an optional time zone; kept and checked, not acted on yet';
-COMMENT ON COLUMN lyftron.pipeline.after IS 'pipelines that must have succeeded first; kept and checked, not acted on yet';
-COMMENT ON COLUMN lyftron.pipeline.pool IS 'pool of workers that runs it; kept, not acted on yet';
+COMMENT ON COLUMN lyftron.pipeline.schedule IS 'cron text with an optional time zone, or an interval: when a run is queued';
+COMMENT ON COLUMN lyftron.pipeline.after IS 'pipelines that must have succeeded first: whenever one of them is queued, this one is, to run after it';
+COMMENT ON COLUMN lyftron.pipeline.pool IS 'pool of workers that runs it';
 COMMENT ON COLUMN lyftron.pipeline.on_reject IS 'a record that cannot be loaded: keep it in lyftron.rejected_records, or fail the run';
 COMMENT ON COLUMN lyftron.pipeline.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
+COMMENT ON COLUMN lyftron.pipeline.on_failure IS 'when it fails, those that come after it: skip them, run them all the same, or stop all of the flow';
+COMMENT ON COLUMN lyftron.pipeline.missed IS 'times of the schedule that went by while nobody worked: once: they are made up for by one run; skip; all: by a run each';
+COMMENT ON COLUMN lyftron.pipeline.paused IS 'it is not queued by its schedule, and nothing of it is begun';
 COMMENT ON COLUMN lyftron.pipeline.loaded_key IS 'columns that the _lyftron_id of the rows in the destination are made of; empty: all, null: nothing was loaded';
 COMMENT ON COLUMN lyftron.pipeline.shapes IS 'for flatten and normalize: what the JSON columns look like, as first seen';
 COMMENT ON COLUMN lyftron.pipeline.created_at IS 'when it was made';
@@ -95,9 +106,9 @@ COMMENT ON COLUMN lyftron.run.hint IS 'hint of the error';
 COMMENT ON COLUMN lyftron.run.pid IS 'process that ran it';
 
 CREATE VIEW lyftron.pipelines WITH (security_barrier) AS
-	SELECT name, owner, source,
-		pg_catalog.format('%I.%I', destination_schema, destination_table) AS destination,
-		mode, primary_key, cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected,
+	SELECT name, owner, kind, source,
+		CASE WHEN destination_table IS NOT NULL THEN pg_catalog.format('%I.%I', destination_schema, destination_table) END AS destination,
+		mode, primary_key, cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, on_failure, missed, paused,
 		created_at, altered_at
 	FROM lyftron.pipeline
 	WHERE pg_catalog.pg_has_role(owner, 'USAGE');
@@ -105,18 +116,22 @@ GRANT SELECT ON lyftron.pipelines TO PUBLIC;
 COMMENT ON VIEW lyftron.pipelines IS 'your pipelines: those whose owner you are, or are a member of';
 COMMENT ON COLUMN lyftron.pipelines.name IS 'name of the pipeline';
 COMMENT ON COLUMN lyftron.pipelines.owner IS 'role that made it, and that its runs are executed as; its members may run, alter and drop it';
-COMMENT ON COLUMN lyftron.pipelines.source IS 'what is read: a qualified relation, or a query';
+COMMENT ON COLUMN lyftron.pipelines.kind IS 'load: rows of the source go into the destination; sql: the source is SQL statements';
+COMMENT ON COLUMN lyftron.pipelines.source IS 'what is read: a qualified relation, or a query; or SQL statements';
 COMMENT ON COLUMN lyftron.pipelines.destination IS 'the table that is loaded';
 COMMENT ON COLUMN lyftron.pipelines.mode IS 'full_refresh, incremental or incremental_append';
 COMMENT ON COLUMN lyftron.pipelines.primary_key IS 'columns that say which record a row is; empty: all of them';
 COMMENT ON COLUMN lyftron.pipelines.cursor IS 'column that says what is new';
 COMMENT ON COLUMN lyftron.pipelines.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
 COMMENT ON COLUMN lyftron.pipelines.schema_policy IS 'what happens when the source has a column that the destination lacks';
-COMMENT ON COLUMN lyftron.pipelines.schedule IS 'cron text with an optional time zone; not acted on yet';
-COMMENT ON COLUMN lyftron.pipelines.after IS 'pipelines that must have succeeded first; not acted on yet';
-COMMENT ON COLUMN lyftron.pipelines.pool IS 'pool of workers that runs it; not acted on yet';
+COMMENT ON COLUMN lyftron.pipelines.schedule IS 'cron text with an optional time zone, or an interval';
+COMMENT ON COLUMN lyftron.pipelines.after IS 'pipelines that must have succeeded first';
+COMMENT ON COLUMN lyftron.pipelines.pool IS 'pool of workers that runs it';
 COMMENT ON COLUMN lyftron.pipelines.on_reject IS 'a record that cannot be loaded: keep it, or fail the run';
 COMMENT ON COLUMN lyftron.pipelines.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
+COMMENT ON COLUMN lyftron.pipelines.on_failure IS 'when it fails, those that come after it: skip, run or stop';
+COMMENT ON COLUMN lyftron.pipelines.missed IS 'times of the schedule that went by while nobody worked: once, skip or all';
+COMMENT ON COLUMN lyftron.pipelines.paused IS 'it is not queued by its schedule, and nothing of it is begun';
 COMMENT ON COLUMN lyftron.pipelines.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipelines.altered_at IS 'when it was last altered';
 
@@ -188,22 +203,23 @@ COMMENT ON COLUMN lyftron.states.cursor IS 'the saved position: what is newer is
 COMMENT ON COLUMN lyftron.states.unfinished IS 'did a run stop at a checkpoint, from which the next one goes on?';
 COMMENT ON COLUMN lyftron.states.updated_at IS 'when the row was last changed';
 
-CREATE FUNCTION lyftron.create_pipeline(name text, source text, destination text,
+CREATE FUNCTION lyftron.create_pipeline(name text, source text, destination text DEFAULT NULL,
 	mode text DEFAULT 'full_refresh', primary_key text[] DEFAULT NULL, cursor text DEFAULT NULL,
 	nested text DEFAULT 'jsonb', schema_policy text DEFAULT 'evolve', schedule text DEFAULT NULL,
 	after text[] DEFAULT NULL, pool text DEFAULT 'default', on_reject text DEFAULT 'keep',
-	max_rejected bigint DEFAULT NULL) RETURNS void
+	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT 'skip', missed text DEFAULT 'once',
+	kind text DEFAULT 'load') RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint) IS
-	'make a pipeline that moves a relation or the rows of a query into a table; primary_key and cursor default to those of the stream';
+COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text) IS
+	'make a pipeline that moves a relation or the rows of a query into a table, or (kind sql) executes SQL statements; primary_key and cursor default to those of the stream';
 
 CREATE FUNCTION lyftron.alter_pipeline(name text, source text DEFAULT NULL, destination text DEFAULT NULL,
 	mode text DEFAULT NULL, primary_key text[] DEFAULT NULL, cursor text DEFAULT NULL,
 	nested text DEFAULT NULL, schema_policy text DEFAULT NULL, schedule text DEFAULT NULL,
 	after text[] DEFAULT NULL, pool text DEFAULT NULL, on_reject text DEFAULT NULL,
-	max_rejected bigint DEFAULT NULL) RETURNS void
+	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT NULL, missed text DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint) IS
+COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text) IS
 	'change what is given of a pipeline; an empty text takes cursor or schedule away, -1 the limit of rejected records';
 
 CREATE FUNCTION lyftron.drop_pipeline(name text, if_exists boolean DEFAULT false) RETURNS void

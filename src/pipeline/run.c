@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/guard.h"
@@ -36,6 +37,7 @@ typedef struct Run
 	MemoryContext piece_cxt;	/* reset with each piece */
 	const char *name;
 	LyfPipeline *pipeline;
+	const LyfOccasion *occasion;	/* or NULL */
 	bool		atomic;			/* in the caller's transaction */
 	bool		locked;			/* the pipeline, for the session */
 	bool		more;			/* the last piece stopped at a checkpoint */
@@ -178,17 +180,35 @@ begin_doubles(Run *run)
 	MemoryContextSwitchTo(old);
 }
 
+/* A backfill reads between two bounds, and leaves the state as it is. */
+static bool
+is_bounded(const Run *run)
+{
+	return run->occasion != NULL && run->occasion->bounded;
+}
+
+void
+lyf_pipeline_check_window(const LyfPipeline *p)
+{
+	if (lyf_mode_is_full_refresh(lyf_mode_get(p->mode)) || p->cursor == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" cannot be filled from a time range", p->name),
+				 errdetail("Its mode is \"%s\"%s.", p->mode, p->cursor == NULL ? ", and it has no cursor" : ""),
+				 errhint("Give it an incremental mode and a cursor that is a time.")));
+}
+
 static void
 set_control(LyfScanControl *control, const Run *run, const LyfSource *source, bool steered, bool bare)
 {
 	bool		full_refresh = lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode));
 
 	control->relid = source->relid;
-	control->full_refresh = full_refresh || !source->native;
+	control->full_refresh = full_refresh || !source->native || is_bounded(run);
 	control->state = control->full_refresh ? NULL : run->began;
-	control->position = run->position;
+	control->position = is_bounded(run) ? NULL : run->position;
 	/* with a cursor of its own, the pipeline only knows the greatest value at the end */
-	control->checkpoints = steered && bare && !run->atomic && (full_refresh || source->native);
+	control->checkpoints = steered && bare && !run->atomic && (full_refresh || source->native) && !is_bounded(run);
 	control->checkpoint_ms = lyf_checkpoint_interval;
 	control->checkpoint_bytes = (int64) lyf_checkpoint_size * 1024;
 	control->reject = reject;
@@ -244,9 +264,13 @@ static void
 keep_state(Run *run, const LyfSource *source, const LyfScanControl *control, const LyfLoadResult *result, bool more)
 {
 	LyfValue   *state = next_state(run, source, control, result);
-	MemoryContext cxt = AllocSetContextCreate(run->cxt, "lyftron run state", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
+	MemoryContext cxt;
+	MemoryContext old;
 
+	if (is_bounded(run))
+		return;
+	cxt = AllocSetContextCreate(run->cxt, "lyftron run state", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cxt);
 	run->state = state ? lyf_value_copy(state) : NULL;
 	run->position = more ? lyf_value_copy(control->new_position) : NULL;
 	run->heaps = more && result->heaps ? lyf_value_copy(result->heaps) : NULL;
@@ -283,12 +307,21 @@ cursor_low(const Run *run, const LyfSource *source)
 	const LyfPipeline *p = run->pipeline;
 	LyfValue   *low;
 
+	if (is_bounded(run))
+		return pstrdup(timestamptz_to_str(run->occasion->since));
+
 	if (source->native || p->cursor == NULL || lyf_mode_is_full_refresh(lyf_mode_get(p->mode)))
 		return NULL;
 	low = lyf_value_get(run->state, p->cursor);
 	if (low == NULL || low->kind == LYF_NULL)
 		return NULL;
 	return low->kind == LYF_STRING ? low->u.text : lyf_value_to_text(low);
+}
+
+static const char *
+cursor_high(const Run *run)
+{
+	return is_bounded(run) ? pstrdup(timestamptz_to_str(run->occasion->until)) : NULL;
 }
 
 static void
@@ -323,6 +356,9 @@ run_piece(Run *run)
 
 	if (run->adds)
 		check_key(p);
+	if (is_bounded(run))
+		lyf_pipeline_check_window(p);
+	lyf_occasion_show(run->occasion);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source = lyf_source_open(p);
 	if (run->rejects == NULL)
@@ -333,7 +369,7 @@ run_piece(Run *run)
 										 strcmp(p->on_reject, "keep") == 0, p->max_rejected);
 		MemoryContextSwitchTo(old);
 	}
-	sql = lyf_source_sql(p, source, cursor_low(run, source));
+	sql = lyf_source_sql(p, source, cursor_low(run, source), cursor_high(run));
 	plan = lyf_source_plan(sql);
 	set_control(&control, run, source, source->shape != NULL, lyf_source_is_scan(plan, source->relid));
 
@@ -368,6 +404,19 @@ run_piece(Run *run)
 	return more;
 }
 
+/* The one piece of a pipeline of the kind sql. */
+static bool
+run_statements(Run *run)
+{
+	LyfPipeline *p = run->pipeline;
+
+	lyf_owner_check(p);
+	run->counts.written = lyf_command_run(p->owner, p->search_path, p->source, run->occasion);
+	run->counts.checkpoints = 1;
+	lyf_job_succeeded(run->id, &run->counts);
+	return false;
+}
+
 /*
  * Write down a failure, in a transaction of its own.  A refresh starts afresh next time;
  * so does what was taken up from a checkpoint and did not get to the next one.
@@ -379,7 +428,8 @@ keep_failure(Run *run, const ErrorData *error)
 	/* what was rejected last may be why: its piece has rolled back, the records stay to be seen */
 	if (run->rejects != NULL)
 		lyf_rejects_flush(run->rejects);
-	if (lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)) || run->resumed)
+	if (!run->pipeline->is_sql && !is_bounded(run) &&
+		(lyf_mode_is_full_refresh(lyf_mode_get(run->pipeline->mode)) || run->resumed))
 		lyf_pipeline_forget_page(run->pipeline, false);
 	SPI_commit();
 }
@@ -390,7 +440,7 @@ piece(void *arg)
 	Run		   *run = arg;
 	MemoryContext old = MemoryContextSwitchTo(run->piece_cxt);
 
-	run->more = run_piece(run);
+	run->more = run->pipeline->is_sql ? run_statements(run) : run_piece(run);
 	MemoryContextSwitchTo(old);
 	if (!run->more && !run->lost && run->finish != NULL)
 		run->finish(run->finish_arg);
@@ -448,6 +498,8 @@ begin(void *arg)
 	run->locked = !run->atomic;
 	run->pipeline = lyf_pipeline_get(run->name);
 	run->id = lyf_job_begin(run->pipeline);
+	if (run->pipeline->is_sql)
+		return true;
 	read_state(run);
 	begin_doubles(run);
 	return true;
@@ -491,7 +543,7 @@ make_run(const char *name)
 }
 
 ErrorData *
-lyf_pipeline_run(const char *name, LyfRunFinish finish, void *arg)
+lyf_pipeline_run(const char *name, const LyfOccasion *occasion, LyfRunFinish finish, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ErrorData  *error;
@@ -499,6 +551,7 @@ lyf_pipeline_run(const char *name, LyfRunFinish finish, void *arg)
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run = make_run(name);
+	run->occasion = occasion;
 	run->finish = finish;
 	run->finish_arg = arg;
 	PG_TRY();
@@ -551,7 +604,7 @@ lyf_run(PG_FUNCTION_ARGS)
 		run_atomic(name);
 		PG_RETURN_VOID();
 	}
-	error = lyf_pipeline_run(name, NULL, NULL);
+	error = lyf_pipeline_run(name, NULL, NULL, NULL);
 	if (error != NULL)
 		ReThrowError(error);
 	PG_RETURN_VOID();

@@ -52,14 +52,20 @@ lyf_owner_enter(Oid owner, const char *search_path)
 	return scope;
 }
 
-LyfSourceScope
-lyf_source_enter(const LyfPipeline *pipeline)
+void
+lyf_owner_check(const LyfPipeline *pipeline)
 {
 	if (GetUserNameFromId(pipeline->owner, true) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name),
 				 errhint("Drop the pipeline, and make it anew as another role.")));
+}
+
+LyfSourceScope
+lyf_source_enter(const LyfPipeline *pipeline)
+{
+	lyf_owner_check(pipeline);
 	return lyf_owner_enter(pipeline->owner, pipeline->search_path);
 }
 
@@ -128,19 +134,42 @@ analyze_checked(const char *sql)
 	return linitial_node(Query, queries);
 }
 
+/* Errors from here on, until leave_source, are ones in this text. */
+static void
+enter_source(ErrorContextCallback *callback, const char *sql)
+{
+	callback->callback = point_into_source;
+	callback->arg = unconstify(char *, sql);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+static void
+leave_source(const ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+}
+
 static Query *
 analyze(const char *sql)
 {
 	ErrorContextCallback callback;
 	Query	   *query;
 
-	callback.callback = point_into_source;
-	callback.arg = unconstify(char *, sql);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
+	enter_source(&callback, sql);
 	query = analyze_checked(sql);
-	error_context_stack = callback.previous;
+	leave_source(&callback);
 	return query;
+}
+
+void
+lyf_source_check_statements(const char *sql)
+{
+	ErrorContextCallback callback;
+
+	enter_source(&callback, sql);
+	(void) pg_parse_query(sql);
+	leave_source(&callback);
 }
 
 PlannedStmt *
@@ -264,8 +293,24 @@ append_record(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *sour
 		appendStringInfo(sql, ", " ALIAS ".%s", quote_identifier(pipeline->cursor));
 }
 
+static void
+append_bound(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *source, const char *word,
+			 const char *operator, const char *bound)
+{
+	Form_pg_attribute column = lyf_source_column(source, pipeline->cursor);
+
+	if (column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the source has no column \"%s\", which is the pipeline's cursor", pipeline->cursor)));
+	appendStringInfo(sql, " %s " ALIAS ".%s %s %s::%s", word, quote_identifier(pipeline->cursor), operator,
+					 quote_literal_cstr(bound),
+					 format_type_extended(column->atttypid, column->atttypmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+}
+
 char *
-lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low)
+lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low, const char *high)
 {
 	StringInfoData sql;
 
@@ -277,18 +322,9 @@ lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char 
 		appendStringInfoString(&sql, ALIAS ".*");
 	appendStringInfo(&sql, " FROM %s AS " ALIAS, source->from);
 	if (low != NULL)
-	{
-		Form_pg_attribute column = lyf_source_column(source, pipeline->cursor);
-
-		if (column == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("the source has no column \"%s\", which is the pipeline's cursor", pipeline->cursor)));
-		appendStringInfo(&sql, " WHERE " ALIAS ".%s >= %s::%s", quote_identifier(pipeline->cursor),
-						 quote_literal_cstr(low),
-						 format_type_extended(column->atttypid, column->atttypmod,
-											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-	}
+		append_bound(&sql, pipeline, source, "WHERE", ">=", low);
+	if (high != NULL)
+		append_bound(&sql, pipeline, source, low != NULL ? "AND" : "WHERE", "<", high);
 	return sql.data;
 }
 

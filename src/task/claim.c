@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "task/task.h"
@@ -62,12 +63,13 @@ static LyfCatalogPlan claim_plan = {
 	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
 	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED) next"
 	" WHERE q.id = next.id"
-	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.key, q.flow, q.attempt,"
-	" q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
+	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.exclusive, q.key, q.flow,"
+	" q.on_failure, q.nominal_at, q.window_start, q.window_end, q.attempt, q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
 };
 
 static LyfCatalogPlan put_back_plan = {
-	"UPDATE lyftron.queue SET state = $2, seq = nextval('lyftron.queue_seq'), attempt = attempt - 1, pid = NULL WHERE id = $1"
+	"UPDATE lyftron.queue SET state = CASE WHEN $2 IS NULL THEN 'ready' ELSE 'blocked' END, blocked_on = $2,"
+	" seq = nextval('lyftron.queue_seq'), attempt = attempt - 1, pid = NULL WHERE id = $1"
 };
 
 LyfClaimer *
@@ -116,15 +118,34 @@ typedef struct Found
 	LyfTask    *task;
 } Found;
 
-static int64
-integer(HeapTuple tuple, TupleDesc desc, const char *name, bool wide)
+int64
+lyf_task_integer(HeapTuple tuple, TupleDesc desc, const char *name)
 {
 	bool		isnull;
 	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
 
 	if (isnull)
 		return 0;
-	return wide ? DatumGetInt64(value) : DatumGetInt32(value);
+	return SPI_gettypeid(desc, SPI_fnumber(desc, name)) == INT8OID ? DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+/* a time, and whether there is one */
+static bool
+take_time(HeapTuple tuple, TupleDesc desc, const char *name, TimestampTz *time)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	*time = isnull ? 0 : DatumGetTimestampTz(value);
+	return !isnull;
+}
+
+static void
+take_occasion(LyfOccasion *occasion, HeapTuple tuple, TupleDesc desc)
+{
+	occasion->scheduled = take_time(tuple, desc, "nominal_at", &occasion->nominal);
+	occasion->bounded = take_time(tuple, desc, "window_start", &occasion->since);
+	(void) take_time(tuple, desc, "window_end", &occasion->until);
 }
 
 static void
@@ -135,18 +156,21 @@ take_task(void *arg, HeapTuple tuple, TupleDesc desc)
 	LyfTask    *task = palloc0(sizeof(LyfTask));
 	bool		isnull;
 
-	task->id = integer(tuple, desc, "id", true);
-	task->seq = integer(tuple, desc, "seq", true);
+	task->id = lyf_task_integer(tuple, desc, "id");
+	task->seq = lyf_task_integer(tuple, desc, "seq");
 	task->kind = lyf_catalog_text(tuple, desc, "kind");
 	task->name = lyf_catalog_text(tuple, desc, "name");
 	task->command = lyf_catalog_text(tuple, desc, "command");
 	task->search_path = lyf_catalog_text(tuple, desc, "search_path");
 	task->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	task->exclusive = lyf_catalog_text(tuple, desc, "exclusive");
 	task->key = lyf_catalog_text(tuple, desc, "key");
-	task->flow = integer(tuple, desc, "flow", true);
-	task->attempt = (int) integer(tuple, desc, "attempt", false);
-	task->max_attempts = (int) integer(tuple, desc, "max_attempts", false);
-	task->max_running = (int) integer(tuple, desc, "max_running", false);
+	task->flow = lyf_task_integer(tuple, desc, "flow");
+	task->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
+	task->attempt = (int) lyf_task_integer(tuple, desc, "attempt");
+	task->max_attempts = (int) lyf_task_integer(tuple, desc, "max_attempts");
+	task->max_running = (int) lyf_task_integer(tuple, desc, "max_running");
+	take_occasion(&task->occasion, tuple, desc);
 	task->slot = -1;
 	found->task = task;
 	MemoryContextSwitchTo(old);
@@ -181,35 +205,52 @@ claim_any(LyfClaimer *claimer)
 	return NULL;
 }
 
+/* blocked_on: the place it waits for, or NULL: it is as ready as it was */
 static void
-put_back(const LyfTask *task, const char *state)
+put_back(const LyfTask *task, const char *blocked_on)
 {
 	LyfArgs		args = {0};
 
 	lyf_args_int8(&args, task->id);
-	lyf_args_text(&args, state);
+	lyf_args_text(&args, blocked_on);
 	lyf_args_run_kept(&args, &put_back_plan, NULL, NULL);
 }
 
+/* Take the places that it needs: NULL, or the one that was not to be had (and none is taken). */
+static const char *
+take_places(LyfTask *task)
+{
+	if (task->exclusive != NULL && !lyf_exclusive_take(task->exclusive))
+		return psprintf("x%s", task->exclusive);
+	if (task->key == NULL || task->max_running == 0)
+		return NULL;
+	task->slot = lyf_slot_take(task->key, task->max_running);
+	if (task->slot >= 0)
+		return NULL;
+	if (task->exclusive != NULL)
+		lyf_exclusive_release(task->exclusive);
+	return psprintf("k%s", task->key);
+}
+
 /*
- * Make it ours: its lock, which somebody who looks after the queue may have for a moment, and a
- * place of its key.  Where there is none, it waits for one.
+ * Make it ours: its lock, which somebody who looks after the queue may have for a moment, and its
+ * places.  Where one is not to be had, it waits for it.
  */
 static bool
 make_ours(LyfTask *task)
 {
+	const char *missing;
+
 	if (!lyf_task_lock(task->id))
 	{
-		put_back(task, "ready");
+		put_back(task, NULL);
 		return false;
 	}
-	if (task->key == NULL || task->max_running == 0)
-		return true;
-	task->slot = lyf_slot_take(task->key, task->max_running);
-	if (task->slot >= 0)
+	missing = take_places(task);
+	if (missing == NULL)
 		return true;
 	lyf_task_unlock(task->id);
-	put_back(task, "blocked");
+	put_back(task, missing);
 	return false;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "miscadmin.h"
 
 #include "base/guard.h"
@@ -27,25 +26,15 @@ finish_run(void *arg)
 static ErrorData *
 execute_pipeline(LyfTask *task)
 {
-	return lyf_pipeline_run(task->name, finish_run, task);
+	return lyf_pipeline_run(task->name, &task->occasion, finish_run, task);
 }
 
 static bool
 run_command(void *arg)
 {
 	LyfTask    *task = arg;
-	LyfSourceScope scope = lyf_owner_enter(task->owner, task->search_path);
-	int			result;
 
-	SPI_connect();
-	result = SPI_execute(task->command, false, 0);
-	if (result < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a task cannot have COPY or transaction control"),
-				 errdetail("The command ended with %s.", SPI_result_code_string(result))));
-	SPI_finish();
-	lyf_source_leave(&scope);
+	(void) lyf_command_run(task->owner, task->search_path, task->command, &task->occasion);
 	lyf_task_succeeded(task);
 	return true;
 }

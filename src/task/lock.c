@@ -69,6 +69,18 @@ key_hash(const char *key)
 	return hash_bytes((const unsigned char *) key, (int) strlen(key));
 }
 
+bool
+lyf_exclusive_take(const char *word)
+{
+	return take(key_hash(word), 0, LYF_LOCK_EXCLUSIVE);
+}
+
+void
+lyf_exclusive_release(const char *word)
+{
+	release(key_hash(word), 0, LYF_LOCK_EXCLUSIVE);
+}
+
 int
 lyf_slot_take(const char *key, int places)
 {

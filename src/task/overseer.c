@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "task/task.h"
@@ -30,26 +31,26 @@ static LyfCatalogPlan running_plan = {
 
 /* an attempt that a crash ended counts: a task that takes its session down each time must end some day */
 static LyfCatalogPlan orphan_again_plan = {
-	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
+	"UPDATE lyftron.queue q SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
 	" error = 'the session that ran it ended', sqlstate = '57P02'"
-	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled"
+	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled" LYF_NO_SUCCESSOR
 };
 
 static LyfCatalogPlan orphan_over_plan = {
 	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' RETURNING *)"
 	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate, detail)"
 	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", 'the session that ran it ended', '57P02',"
-	" 'It was begun ' || attempt || ' times.' FROM done"
+	" 'It was begun ' || attempt || ' times.' FROM done RETURNING id, name, flow, on_failure"
 };
 
 /* more than there are places for become ready at times: who cannot get one is blocked again */
 static LyfCatalogPlan unblock_plan = {
-	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
-	" WHERE id IN (SELECT n.id FROM (SELECT DISTINCT key FROM lyftron.queue WHERE state = 'blocked') k"
-	"  LEFT JOIN lyftron.concurrency c ON c.key = k.key,"
-	"  LATERAL (SELECT count(*) AS n FROM lyftron.queue r WHERE r.state = 'running' AND r.key = k.key) r,"
-	"  LATERAL (SELECT id FROM lyftron.queue q WHERE q.state = 'blocked' AND q.key = k.key ORDER BY q.priority, q.seq"
-	"   LIMIT greatest(coalesce(c.max_running, 1000) - r.n, 0)) n)"
+	"UPDATE lyftron.queue SET state = 'ready', blocked_on = NULL, seq = nextval('lyftron.queue_seq')"
+	" WHERE id IN (SELECT n.id FROM (SELECT DISTINCT blocked_on AS place FROM lyftron.queue WHERE state = 'blocked') k"
+	"  LEFT JOIN lyftron.concurrency c ON 'k' || c.key = k.place,"
+	"  LATERAL (SELECT count(*) AS n FROM lyftron.queue r WHERE r.state = 'running' AND k.place IN ('k' || r.key, 'x' || r.exclusive)) r,"
+	"  LATERAL (SELECT id FROM lyftron.queue q WHERE q.state = 'blocked' AND q.blocked_on = k.place ORDER BY q.priority, q.seq"
+	"   LIMIT greatest(CASE WHEN k.place LIKE 'x%' THEN 1 ELSE coalesce(c.max_running, 1000) END - r.n, 0)) n)"
 };
 
 typedef struct Ids
@@ -76,15 +77,30 @@ add_id(void *arg, HeapTuple tuple, TupleDesc desc)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+tell_flow(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	LyfTask    *task = arg;
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(task));
+
+	task->id = lyf_task_integer(tuple, desc, "id");
+	task->name = lyf_catalog_text(tuple, desc, "name");
+	task->flow = lyf_task_integer(tuple, desc, "flow");
+	task->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
+	MemoryContextSwitchTo(old);
+}
+
 /* Nobody holds the lock of a task that is said to be running: its session is gone. */
 static void
 take_up(int64 id)
 {
 	LyfArgs		args = {0};
+	LyfTask    *over = palloc0(sizeof(LyfTask));
 
 	lyf_args_int8(&args, id);
-	if (lyf_args_run_kept(&args, &orphan_again_plan, NULL, NULL) == 0)
-		lyf_args_run_kept(&args, &orphan_over_plan, NULL, NULL);
+	if (lyf_args_run_kept(&args, &orphan_again_plan, NULL, NULL) == 0 &&
+		lyf_args_run_kept(&args, &orphan_over_plan, tell_flow, over) > 0 && over->flow != 0)
+		lyf_flow_failed(over->id, over->name, over->flow, over->on_failure);
 }
 
 static void
@@ -113,6 +129,7 @@ lyf_tick(void)
 		return;
 	PG_TRY();
 	{
+		lyf_schedules_tick();
 		lyf_args_run_kept(&args, &due_plan, NULL, NULL);
 		take_up_orphans();
 		lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);

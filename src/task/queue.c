@@ -23,10 +23,10 @@ LYF_FUNCTION_INFO_V1(lyf_enqueue);
 #define LONGEST_WAIT_MS INT64CONST(3600000)
 
 static LyfCatalogPlan enqueue_plan = {
-	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, run_at, max_attempts)"
-	" SELECT CASE WHEN $9 > clock_timestamp() THEN 'scheduled' ELSE 'ready' END, 'sql', coalesce($2, 'sql'), $1, $3, $4::regrole, $5, $6, $7, $8,"
+	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)"
+	" SELECT CASE WHEN $9 > clock_timestamp() THEN 'scheduled' ELSE 'ready' END, 'sql', coalesce($2, 'sql'), $1, $3, $4::regrole, $5, $6, $7, $8, $8,"
 	" coalesce($9, clock_timestamp()), $10"
-	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING RETURNING id"
+	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
 };
 
 static LyfCatalogPlan succeeded_plan = {
@@ -40,16 +40,17 @@ static LyfCatalogPlan failed_plan = {
 	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", $2, $3, $4, $5 FROM done RETURNING state = 'cancelled' AS cancelled"
 };
 
+/* not where another one of its key waits already: that one will do */
 static LyfCatalogPlan again_plan = {
-	"UPDATE lyftron.queue SET state = 'scheduled', pid = NULL, error = $2, sqlstate = $3,"
+	"UPDATE lyftron.queue q SET state = 'scheduled', pid = NULL, error = $2, sqlstate = $3,"
 	" run_at = clock_timestamp() + $4 * interval '1 ms'"
-	" WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() AND NOT cancelled"
+	" WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() AND NOT cancelled" LYF_NO_SUCCESSOR
 };
 
 static LyfCatalogPlan unblock_plan = {
-	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
-	" WHERE id = (SELECT id FROM lyftron.queue WHERE state = 'blocked' AND key = $1"
-	" ORDER BY key, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	"UPDATE lyftron.queue SET state = 'ready', blocked_on = NULL, seq = nextval('lyftron.queue_seq')"
+	" WHERE id = (SELECT id FROM lyftron.queue WHERE state = 'blocked' AND blocked_on = $1"
+	" ORDER BY blocked_on, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
 };
 
 static void
@@ -105,6 +106,8 @@ lyf_task_succeeded(const LyfTask *task)
 
 	lyf_args_int8(&args, task->id);
 	require_ours(task, lyf_args_run_kept(&args, &succeeded_plan, NULL, NULL));
+	if (task->flow != 0)
+		lyf_flow_succeeded(task->id);
 }
 
 /* Try it again later: false if it was cancelled meanwhile. */
@@ -143,18 +146,33 @@ lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int
 	lyf_args_text(&args, error->detail);
 	lyf_args_text(&args, error->hint);
 	require_ours(task, lyf_args_run_kept(&args, &failed_plan, take_cancelled, &cancelled));
+	if (task->flow != 0)
+		lyf_flow_failed(task->id, task->name, task->flow, task->on_failure);
 	return cancelled;
+}
+
+/* Somebody who waits for the place may go on. */
+static void
+unblock(char *place)
+{
+	LyfArgs		args = {0};
+
+	lyf_args_text(&args, place);
+	lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
 }
 
 void
 lyf_task_let_go(const LyfTask *task)
 {
-	LyfArgs		args = {0};
-
 	lyf_task_unlock(task->id);
-	if (task->slot < 0)
-		return;
-	lyf_slot_release(task->key, task->slot);
-	lyf_args_text(&args, task->key);
-	lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
+	if (task->slot >= 0)
+	{
+		lyf_slot_release(task->key, task->slot);
+		unblock(psprintf("k%s", task->key));
+	}
+	if (task->exclusive != NULL)
+	{
+		lyf_exclusive_release(task->exclusive);
+		unblock(psprintf("x%s", task->exclusive));
+	}
 }

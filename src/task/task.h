@@ -14,6 +14,7 @@
 /* advisory locks of this room, as objsubid in pg_locks */
 #define LYF_LOCK_TASK		19546	/* of who runs it; key: the task's id */
 #define LYF_LOCK_SLOT		19547	/* one of the places that a key has; keys: hash of the key, place */
+#define LYF_LOCK_EXCLUSIVE	19549	/* the place of an exclusive word; keys: its hash, 0 */
 #define LYF_LOCK_TICK		19548	/* of who looks after the queue just now */
 
 /* A task that this session runs. */
@@ -26,17 +27,28 @@ typedef struct LyfTask
 	const char *command;		/* or NULL */
 	const char *search_path;	/* or NULL */
 	Oid			owner;
+	const char *exclusive;		/* or NULL; a task that this session runs has the place */
 	const char *key;			/* or NULL */
 	int			max_running;	/* of the key, 0: as many as there are */
 	int			slot;			/* the place that it holds, or -1 */
+	const char *on_failure;
 	int64		flow;			/* 0: none */
+	LyfOccasion occasion;
 	int			attempt;		/* from 1 */
 	int			max_attempts;
 } LyfTask;
 
 /* columns that a task takes along into the history */
 #define LYF_HISTORY_COLUMNS \
-	"id, kind, name, command, search_path, owner, pool, priority, key, flow, attempt, max_attempts, created_at, started_at, pid"
+	"id, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, flow, on_failure, " \
+	"nominal_at, window_start, window_end, attempt, max_attempts, created_at, started_at, pid"
+
+/* of a task q that is to wait again: no other one of its key waits */
+#define LYF_NO_SUCCESSOR \
+	" AND NOT EXISTS (SELECT FROM lyftron.queue s WHERE s.unique_key = q.unique_key AND s.state <> 'running')"
+
+/* an integer column of a row, 0 if it is null */
+extern int64 lyf_task_integer(HeapTuple tuple, TupleDesc desc, const char *name);
 
 /* in lock.c: locks of the session */
 extern bool lyf_task_lock(int64 id);	/* false: another session has it */
@@ -46,6 +58,8 @@ extern bool lyf_tick_lock(void);	/* false: another session looks after the queue
 extern void lyf_tick_unlock(void);
 extern int	lyf_slot_take(const char *key, int places);	/* the place taken, or -1: there is none */
 extern void lyf_slot_release(const char *key, int place);
+extern bool lyf_exclusive_take(const char *word);
+extern void lyf_exclusive_release(const char *word);
 
 /* in claim.c: who claims, and what it has learned of the queue; lives in CurrentMemoryContext */
 typedef struct LyfClaimer LyfClaimer;
@@ -65,6 +79,30 @@ extern void lyf_task_succeeded(const LyfTask *task);	/* raises if it is not ours
  * It is tried again later, where that may help; or it is over.  True: it was to be cancelled.
  */
 extern bool lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int64 retry_after_ms);
+
+/* in flow.c: tasks that wait for each other */
+
+/* A pipeline that a flow is made for. */
+typedef struct LyfRoot
+{
+	char	   *name;
+	bool		scheduled;
+	TimestampTz nominal;		/* the time at which it was due */
+} LyfRoot;
+
+/*
+ * Queue pipelines (of LyfRoot *), with those that come after them if downstream, each to run when
+ * those before it are over.  What is queued already is not queued again, but waits for them, too.
+ * on_failure NULL: as each pipeline says.  The number of the flow.
+ */
+extern int64 lyf_flow_begin(List *roots, const char *cause, bool downstream, const char *on_failure);
+
+/* a task is over, which those after it hear of: in the transaction that ends it */
+extern void lyf_flow_succeeded(int64 task);
+extern void lyf_flow_failed(int64 task, const char *name, int64 flow, const char *on_failure);
+
+/* in due.c: queue what its schedule says is due now */
+extern void lyf_schedules_tick(void);
 
 /* in execute.c: do it and commit, its end too; or its error, in CurrentMemoryContext */
 extern ErrorData *lyf_task_execute(LyfTask *task);
