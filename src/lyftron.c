@@ -7,6 +7,7 @@
 #include "fmgr.h"
 
 #include "base/settings.h"
+#include "task/process.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,4 +17,5 @@ void
 _PG_init(void)
 {
 	lyf_settings_init();
+	lyf_service_init();
 }

@@ -107,6 +107,12 @@
 #define lyf_owns_relation(relid, role)	pg_class_ownercheck(relid, role)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define lyf_owns_database(database, role)	object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define lyf_owns_database(database, role)	pg_database_ownercheck(database, role)
+#endif
+
 /* CHECK constraints can be NOT ENFORCED since 18. */
 #if PG_VERSION_NUM >= 180000
 #define lyf_check_is_enforced(check)	((check)->ccenforced)
@@ -145,6 +151,75 @@
 #define lyf_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
 #else
 #define lyf_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
+/* Memory that all processes share, made and set up by whoever asks for it first; raises where there is no room. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define lyf_shared_memory(name, size, init)	GetNamedDSMSegment((name), (size), (init), &(bool) {false})
+#else
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+static inline void *
+lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
+{
+	bool		found;
+	void	   *memory;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	PG_TRY();
+	{
+		memory = ShmemInitStruct(name, size, &found);
+	}
+	PG_CATCH();
+	{
+		/* the error has forgotten that interrupts are held off */
+		HOLD_INTERRUPTS();
+		LWLockRelease(AddinShmemInitLock);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (!found)
+		init(memory);
+	LWLockRelease(AddinShmemInitLock);
+	return memory;
+}
+#endif
+
+/* this process' place in the array of processes */
+#if PG_VERSION_NUM >= 170000
+#define lyf_process_number()	MyProcNumber
+#else
+#define lyf_process_number()	MyProc->pgprocno
+#endif
+
+/* a background worker of a role that may not log in */
+#if PG_VERSION_NUM >= 170000
+#define LYF_BGWORKER_ANY_ROLE	BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define LYF_BGWORKER_ANY_ROLE	0
+#endif
+
+/* the process of a virtual transaction, NULL: it is over */
+#if PG_VERSION_NUM >= 170000
+#define lyf_vxid_proc(vxid)	ProcNumberGetProc((vxid).procNumber)
+#else
+#define lyf_vxid_proc(vxid)	BackendIdGetProc((vxid).backendId)
+#endif
+
+/* what is known of a backend, by its place from 1 on */
+#if PG_VERSION_NUM >= 160000
+#define lyf_backend_status(place)	pgstat_get_local_beentry_by_index(place)
+#else
+#define lyf_backend_status(place)	pgstat_fetch_stat_local_beentry(place)
+#endif
+
+/* PortalRun lost its argument run_once in 18, PortalDefineQuery's have stayed */
+#if PG_VERSION_NUM >= 180000
+#define lyf_portal_run(portal, dest, completion)	PortalRun(portal, FETCH_ALL, true, dest, dest, completion)
+#else
+#define lyf_portal_run(portal, dest, completion)	PortalRun(portal, FETCH_ALL, true, true, dest, dest, completion)
 #endif
 
 #endif							/* LYF_COMPAT_H */

@@ -18,7 +18,9 @@ int			lyf_max_retry_wait;
 int			lyf_checkpoint_interval;
 int			lyf_checkpoint_size;
 int			lyf_max_concurrency;
+int			lyf_reserved_workers;
 bool		lyf_pushdown;
+bool		lyf_background_workers;
 char	   *lyf_allowed_hosts;
 char	   *lyf_ca_file;
 char	   *lyf_test_now;
@@ -37,6 +39,7 @@ typedef struct IntSetting
 	int			min;
 	int			max;
 	int			unit;
+	GucContext	context;		/* 0: anybody may set it */
 } IntSetting;
 
 static const IntSetting int_settings[] = {
@@ -54,6 +57,8 @@ static const IntSetting int_settings[] = {
 	&lyf_checkpoint_size, 64 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
 	{"lyftron.max_concurrency", "Most requests of one read in flight at once, where the connector allows as many.",
 	&lyf_max_concurrency, 8, 1, 100, 0},
+	{"lyftron.reserved_workers", "Slots of background workers that lyftron leaves free for others.",
+	&lyf_reserved_workers, 2, 0, 1000, 0, PGC_SIGHUP},
 };
 
 typedef struct TextSetting
@@ -121,12 +126,16 @@ lyf_settings_init(void)
 
 		DefineCustomIntVariable(s->name, s->description, NULL, s->variable,
 								s->value, s->min, s->max,
-								PGC_USERSET, s->unit, NULL, NULL, NULL);
+								s->context != 0 ? s->context : PGC_USERSET, s->unit, NULL, NULL, NULL);
 	}
 	DefineCustomBoolVariable("lyftron.pushdown",
 							 "Makes conditions part of the requests to a source where that is exact.",
 							 NULL, &lyf_pushdown, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("lyftron.background_workers",
+							 "Lets background workers look after pipelines and run them.",
+							 NULL, &lyf_background_workers, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	for (int i = 0; i < lengthof(text_settings); i++)
 	{
 		const TextSetting *s = &text_settings[i];

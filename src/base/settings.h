@@ -12,6 +12,8 @@ extern int	lyf_max_retry_wait;		/* s that one wait before a retry may last */
 extern int	lyf_checkpoint_interval;	/* ms */
 extern int	lyf_checkpoint_size;	/* kB */
 extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
+extern int	lyf_reserved_workers;	/* slots that are left free for others */
+extern bool lyf_background_workers;
 extern bool lyf_pushdown;			/* may WHERE become part of requests? */
 extern char *lyf_allowed_hosts; /* a list, base/hosts.h reads it */
 extern char *lyf_ca_file;		/* authorities of TLS, ""/NULL: the system's */

@@ -158,6 +158,9 @@ extern MemoryContext lyf_reader_page_context(LyfReader *reader);
 /* has a slice been finished since the last call?  (a good time to keep the state) */
 extern bool lyf_reader_slice_done(LyfReader *reader);
 
+/* slices read so far, and of how many in all (0: that is not known beforehand); takes memory of CurrentMemoryContext */
+extern void lyf_reader_slices(const LyfReader *reader, int64 *read, int64 *all);
+
 /* after the first page: was the position not there any more, so that all is read from the beginning? */
 extern bool lyf_reader_restarted(const LyfReader *reader);
 

@@ -167,6 +167,7 @@ close_slice(LyfReader *reader)
 {
 	reader->slice_closed = true;
 	reader->slice_done = true;
+	reader->slices_read++;
 	return lyf_progress_close_slice(reader->progress, reader->slice);
 }
 
@@ -351,6 +352,21 @@ lyf_reader_slice_done(LyfReader *reader)
 
 	reader->slice_done = false;
 	return done;
+}
+
+void
+lyf_reader_slices(const LyfReader *reader, int64 *read, int64 *all)
+{
+	int			coming = 0;
+
+	*read = reader->slices_read;
+	*all = 0;
+	/* how many partitions will come, a router does not know */
+	if (reader->stream->router != NULL || reader->partition == NULL)
+		return;
+	while (lyf_progress_peek(reader->progress, reader->partition, true, coming) != NULL)
+		coming++;
+	*all = reader->slices_read + coming + (reader->slice != NULL && !reader->slice_closed);
 }
 
 bool

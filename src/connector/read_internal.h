@@ -35,6 +35,7 @@ struct LyfReader
 	LyfSlice   *slice;			/* the current one, or NULL */
 	bool		slice_closed;	/* its last page was handed out */
 	bool		slice_done;		/* for lyf_reader_slice_done */
+	int64		slices_read;
 	LyfScope	scope;
 	LyfFetch   *fetch;
 	LyfRecords	records;

@@ -35,6 +35,8 @@ typedef struct LyfScanControl
 	LyfValue   *new_state;		/* set when it ends or stops */
 	LyfValue   *new_position;
 	int64		records;		/* read from the source (rejected ones too) */
+	int64		slices_read;
+	int64		slices;			/* 0: not known beforehand */
 	TimestampTz extracted_at;	/* when the page of the current tuple came */
 	LyfNetStats stats;
 } LyfScanControl;

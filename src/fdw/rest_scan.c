@@ -193,6 +193,18 @@ report_state(LyfRestScan *scan)
 	MemoryContextSwitchTo(caller);
 }
 
+/* for those who watch the run */
+static void
+report_slices(LyfRestScan *scan)
+{
+	MemoryContext cxt = AllocSetContextCreate(scan->read_cxt, "lyftron slices", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(cxt);
+
+	lyf_reader_slices(scan->reader, &scan->control->slices_read, &scan->control->slices);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(cxt);
+}
+
 /* is it time for a checkpoint, at this page boundary? */
 static bool
 checkpoint_due(const LyfRestScan *scan)
@@ -262,6 +274,8 @@ next_page(LyfRestScan *scan)
 		{
 			scan->control->records += scan->records->count;
 			scan->control->extracted_at = extracted_at;
+			if (scan->pages == 1 || lyf_reader_slice_done(scan->reader))
+				report_slices(scan);
 		}
 	}
 	return scan->records != NULL;

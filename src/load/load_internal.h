@@ -77,6 +77,7 @@ struct LyfLoad
 	Datum		cursor_max;
 	TimestampTz now;
 	int64		read;
+	int64		published;		/* requests, when the progress was last published */
 	int64		written;
 	/* of the record at hand */
 	pg_uuid_t	id;
@@ -108,6 +109,11 @@ extern int	lyf_table_add_field(LyfTable *table, const char *name, Oid type, int3
 /* put the row whose fields are in table->writer's input; children say where they belong.  False: it was rejected. */
 extern bool lyf_load_put(LyfLoad *load, LyfTable *table);
 extern bool lyf_load_put_child(LyfLoad *load, LyfTable *table, const pg_uuid_t *id, const pg_uuid_t *parent, int64 index);
+
+/* in publish.c: how far it has come, for others to see */
+extern void lyf_load_publish_begin(const LyfLoad *load);
+extern void lyf_load_publish(LyfLoad *load);
+extern void lyf_load_publish_end(void);
 
 /* in nested_flatten.c: flatten and normalize differ in what a list becomes */
 extern void lyf_flatten_layout(LyfLoad *load, bool tables);

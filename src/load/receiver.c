@@ -156,6 +156,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	old = MemoryContextSwitchTo(load->row_cxt);
 	slot_getallattrs(slot);
 	load->read++;
+	lyf_load_publish(load);
 	load->source = slot;
 	load->extracted_at = control != NULL && control->scanned ? control->extracted_at : load->now;
 	failure = lyf_record_id(load->record_id, slot, &load->id);
@@ -248,6 +249,7 @@ lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc)
 		table->writer = lyf_writer_begin(table->name, table->sink,
 										 OidIsValid(table->stage) ? table->sink : table->rel, table->desc);
 	}
+	lyf_load_publish_begin(load);
 	MemoryContextSwitchTo(old);
 	return load;
 }
@@ -299,6 +301,7 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 	if (last)
 		result->written += mode->finish(load);
 	result->read = load->read;
+	lyf_load_publish_end();
 	result->heaps = last ? NULL : collect_heaps(load);
 	result->cursor = load->cursor_seen ?
 		lyf_cursor_text(load->cursor_max, TupleDescAttr(load->query, load->cursor - 1)->atttypid) : NULL;

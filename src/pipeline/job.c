@@ -78,6 +78,14 @@ lyf_job_succeeded(int64 id, const LyfJobCounts *counts)
 				 NULL, NULL);
 }
 
+/* Did somebody cancel it?  A timeout has the same SQLSTATE. */
+static bool
+is_cancel(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
+		strcmp(error->message_id, "canceling statement due to user request") == 0;
+}
+
 void
 lyf_job_failed(int64 id, const ErrorData *error)
 {
@@ -88,8 +96,9 @@ lyf_job_failed(int64 id, const ErrorData *error)
 	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
 	lyf_args_text(&args, error->detail);
 	lyf_args_text(&args, error->hint);
+	lyf_args_text(&args, is_cancel(error) ? "cancelled" : "failed");
 	lyf_args_run(&args,
-				 "UPDATE lyftron.run SET state = 'failed', finished_at = clock_timestamp(), "
+				 "UPDATE lyftron.run SET state = $6, finished_at = clock_timestamp(), "
 				 "error = $2, sqlstate = $3, detail = $4, hint = $5 WHERE id = $1",
 				 NULL, NULL);
 }

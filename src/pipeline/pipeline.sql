@@ -65,7 +65,7 @@ CREATE TABLE lyftron.run (
 	pipeline      text NOT NULL,
 	owner         regrole NOT NULL,
 	mode          text NOT NULL,
-	state         text NOT NULL CHECK (state IN ('running', 'succeeded', 'failed')),
+	state         text NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled')),
 	started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
 	finished_at   timestamptz,
 	rows_read     bigint NOT NULL DEFAULT 0,
@@ -90,7 +90,7 @@ COMMENT ON COLUMN lyftron.run.id IS 'number of the run; _lyftron_run of the rows
 COMMENT ON COLUMN lyftron.run.pipeline IS 'the pipeline';
 COMMENT ON COLUMN lyftron.run.owner IS 'owner of the pipeline at that time';
 COMMENT ON COLUMN lyftron.run.mode IS 'sync mode of the run';
-COMMENT ON COLUMN lyftron.run.state IS 'running, succeeded or failed';
+COMMENT ON COLUMN lyftron.run.state IS 'running, succeeded, failed, or cancelled by somebody';
 COMMENT ON COLUMN lyftron.run.started_at IS 'when it began';
 COMMENT ON COLUMN lyftron.run.finished_at IS 'when it ended';
 COMMENT ON COLUMN lyftron.run.rows_read IS 'records read from the source';
@@ -134,46 +134,6 @@ COMMENT ON COLUMN lyftron.pipelines.missed IS 'times of the schedule that went b
 COMMENT ON COLUMN lyftron.pipelines.paused IS 'it is not queued by its schedule, and nothing of it is begun';
 COMMENT ON COLUMN lyftron.pipelines.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipelines.altered_at IS 'when it was last altered';
-
--- A run holds an advisory lock of its own kind (objsubid 19545) as long as it lives: without it, its session is gone.
-CREATE VIEW lyftron.jobs WITH (security_barrier) AS
-	SELECT r.id, r.pipeline, r.mode,
-		CASE WHEN d.dead THEN 'failed' ELSE r.state END AS state,
-		r.started_at, r.finished_at,
-		CASE WHEN d.dead THEN NULL
-			ELSE coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at END AS duration,
-		r.rows_read, r.rows_written, r.rows_rejected,
-		pg_catalog.round(r.rows_read::numeric / nullif(extract(epoch FROM
-			coalesce(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at), 0.0)) AS rows_per_second,
-		r.bytes, r.requests, r.checkpoints,
-		CASE WHEN d.dead THEN 'the session that ran it ended' ELSE r.error END AS error,
-		r.sqlstate, r.detail, r.hint, r.pid
-	FROM lyftron.run r,
-		LATERAL (SELECT r.state = 'running' AND NOT EXISTS (
-			SELECT FROM pg_catalog.pg_locks l
-			WHERE l.locktype = 'advisory' AND l.objsubid = 19545 AND l.pid = r.pid AND l.granted) AS dead) d
-	WHERE pg_catalog.pg_has_role(r.owner, 'USAGE');
-GRANT SELECT ON lyftron.jobs TO PUBLIC;
-COMMENT ON VIEW lyftron.jobs IS 'runs of your pipelines: running, succeeded and failed';
-COMMENT ON COLUMN lyftron.jobs.id IS 'number of the run; _lyftron_run of the rows it wrote';
-COMMENT ON COLUMN lyftron.jobs.pipeline IS 'the pipeline';
-COMMENT ON COLUMN lyftron.jobs.mode IS 'sync mode of the run';
-COMMENT ON COLUMN lyftron.jobs.state IS 'running, succeeded or failed';
-COMMENT ON COLUMN lyftron.jobs.started_at IS 'when it began';
-COMMENT ON COLUMN lyftron.jobs.finished_at IS 'when it ended';
-COMMENT ON COLUMN lyftron.jobs.duration IS 'how long it took, or has taken so far';
-COMMENT ON COLUMN lyftron.jobs.rows_read IS 'records read from the source';
-COMMENT ON COLUMN lyftron.jobs.rows_written IS 'rows of the destination that it inserted or changed';
-COMMENT ON COLUMN lyftron.jobs.rows_rejected IS 'records that could not be loaded; see lyftron.rejected_records';
-COMMENT ON COLUMN lyftron.jobs.rows_per_second IS 'records read a second';
-COMMENT ON COLUMN lyftron.jobs.bytes IS 'bytes received from a remote source';
-COMMENT ON COLUMN lyftron.jobs.requests IS 'requests sent to a remote source';
-COMMENT ON COLUMN lyftron.jobs.checkpoints IS 'commits of rows and state so far';
-COMMENT ON COLUMN lyftron.jobs.error IS 'message of the error that ended it';
-COMMENT ON COLUMN lyftron.jobs.sqlstate IS 'SQLSTATE of the error';
-COMMENT ON COLUMN lyftron.jobs.detail IS 'detail of the error';
-COMMENT ON COLUMN lyftron.jobs.hint IS 'hint of the error';
-COMMENT ON COLUMN lyftron.jobs.pid IS 'process that runs or ran it';
 
 CREATE VIEW lyftron.rejected_records WITH (security_barrier) AS
 	SELECT j.id, j.run, j.pipeline, j.stream, j.rejected_at, j.sqlstate, j.reason, j.record

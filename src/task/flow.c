@@ -57,7 +57,7 @@ static LyfCatalogPlan ready_plan = {
 	" state = CASE WHEN q.state = 'paused' THEN 'paused' WHEN e.n > 0 THEN 'waiting' WHEN q.state = 'waiting' THEN 'ready' ELSE q.state END"
 	" FROM (SELECT w.id, (SELECT count(*) FROM lyftron.edge d WHERE d.task = w.id) AS n FROM lyftron.queue w"
 	"  WHERE w.unique_key IN (SELECT 'pipeline:' || n FROM unnest($1) n) AND w.state <> 'running') e"
-	" WHERE q.id = e.id"
+	" WHERE q.id = e.id RETURNING q.pool, q.owner::oid AS owner, q.state"
 };
 
 /* members whose turn cannot come: one that goes first is not at work, and did not succeed when it last was */
@@ -73,7 +73,7 @@ static LyfCatalogPlan release_plan = {
 	" child AS (SELECT id FROM lyftron.queue WHERE id IN (SELECT task FROM gone) ORDER BY id FOR UPDATE)"
 	" UPDATE lyftron.queue q SET awaits = awaits - 1, seq = nextval('lyftron.queue_seq'),"
 	" state = CASE WHEN awaits = 1 AND state = 'waiting' THEN 'ready' ELSE state END"
-	" FROM child WHERE q.id = child.id"
+	" FROM child WHERE q.id = child.id RETURNING q.pool, q.owner::oid AS owner, q.state"
 };
 
 #define SKIPPED \
@@ -149,12 +149,12 @@ take_over(void *arg, HeapTuple tuple, TupleDesc desc)
 }
 
 static void
-run_for(LyfCatalogPlan *plan, List *members)
+run_for(LyfCatalogPlan *plan, List *members, LyfCatalogRow row)
 {
 	LyfArgs		args = {0};
 
 	lyf_args_texts(&args, members, false);
-	lyf_args_run_kept(&args, plan, NULL, NULL);
+	lyf_args_run_kept(&args, plan, row, NULL);
 }
 
 static List *
@@ -260,10 +260,10 @@ lyf_flow_begin(List *roots, const char *cause, bool downstream, const char *on_f
 	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
 	lyf_args_run_kept(&args, &begin_plan, take_id, &flow);
 	members = find_members(names, downstream);
-	run_for(&lock_plan, members);
+	run_for(&lock_plan, members, NULL);
 	insert_members(flow, members, names, roots, on_failure);
-	run_for(&edges_plan, members);
-	run_for(&ready_plan, members);
+	run_for(&edges_plan, members, NULL);
+	run_for(&ready_plan, members, lyf_wake_row);
 	skip_hopeless(members);
 	return flow;
 }
@@ -274,7 +274,7 @@ lyf_flow_succeeded(int64 task)
 	LyfArgs		args = {0};
 
 	lyf_args_int8(&args, task);
-	lyf_args_run_kept(&args, &release_plan, NULL, NULL);
+	lyf_args_run_kept(&args, &release_plan, lyf_wake_row, NULL);
 }
 
 void

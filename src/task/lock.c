@@ -12,13 +12,24 @@
 #include "base/compat.h"
 #include "task/task.h"
 
+/* those that this session has: of a task, its two places, the tick, and one of each being tried */
+#define MAX_HELD	8
+
+static LOCKTAG held[MAX_HELD];
+static int	held_count = 0;
+
 static bool
 take(uint32 high, uint32 low, int kind)
 {
 	LOCKTAG		tag;
 
+	if (held_count == MAX_HELD)
+		elog(ERROR, "too many locks of tasks are held");
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, high, low, kind);
-	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	held[held_count++] = tag;
+	return true;
 }
 
 static void
@@ -27,7 +38,21 @@ release(uint32 high, uint32 low, int kind)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, high, low, kind);
-	(void) LockRelease(&tag, ExclusiveLock, true);
+	for (int i = 0; i < held_count; i++)
+	{
+		if (memcmp(&held[i], &tag, sizeof(LOCKTAG)) != 0)
+			continue;
+		held[i] = held[--held_count];
+		(void) LockRelease(&tag, ExclusiveLock, true);
+		return;
+	}
+}
+
+void
+lyf_locks_release_all(void)
+{
+	while (held_count > 0)
+		(void) LockRelease(&held[--held_count], ExclusiveLock, true);
 }
 
 bool

@@ -1,150 +1,226 @@
 /*
  * overseer.c
- *		Looking after the queue: what is due becomes ready, what a session left behind when
- *		it ended is taken up, what waits for a place that is free goes on.
+ *		The process that looks after one database: it ticks, and says on the board how many
+ *		workers are wanted.  It runs nobody's code, and holds nothing while it sleeps.
  *
- * A tick is short and can be done by anybody: the overseer's process, or whoever
- * works.  One session at a time does it.
+ * It ends when there is nothing to do for it (the extension or the database goes, or it
+ * was stopped); the coordinator starts it again when there is.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "fmgr.h"
+#include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "task/process.h"
 #include "task/task.h"
 
-LYF_FUNCTION_INFO_V1(lyf_tick_function);
+extern PGDLLEXPORT void lyf_overseer_main(Datum arg);
 
-static LyfCatalogPlan due_plan = {
-	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
-	" WHERE id IN (SELECT id FROM lyftron.queue WHERE state = 'scheduled' AND run_at <= clock_timestamp()"
-	"  ORDER BY run_at LIMIT 10000 FOR UPDATE SKIP LOCKED)"
-};
+/* it looks this often whether somebody waits for it to leave the database, */
+#define LOOK_MS		1000
+/* and this often at the queue, though nobody woke it */
+#define SLEEP_MS	5000
 
-static LyfCatalogPlan running_plan = {
-	"SELECT id FROM lyftron.queue WHERE state = 'running'"
-};
-
-/* an attempt that a crash ended counts: a task that takes its session down each time must end some day */
-static LyfCatalogPlan orphan_again_plan = {
-	"UPDATE lyftron.queue q SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
-	" error = 'the session that ran it ended', sqlstate = '57P02'"
-	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled" LYF_NO_SUCCESSOR
-};
-
-static LyfCatalogPlan orphan_over_plan = {
-	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' RETURNING *)"
-	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate, detail)"
-	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", 'the session that ran it ended', '57P02',"
-	" 'It was begun ' || attempt || ' times.' FROM done RETURNING id, name, flow, on_failure"
-};
-
-/* more than there are places for become ready at times: who cannot get one is blocked again */
-static LyfCatalogPlan unblock_plan = {
-	"UPDATE lyftron.queue SET state = 'ready', blocked_on = NULL, seq = nextval('lyftron.queue_seq')"
-	" WHERE id IN (SELECT n.id FROM (SELECT DISTINCT blocked_on AS place FROM lyftron.queue WHERE state = 'blocked') k"
-	"  LEFT JOIN lyftron.concurrency c ON 'k' || c.key = k.place,"
-	"  LATERAL (SELECT count(*) AS n FROM lyftron.queue r WHERE r.state = 'running' AND k.place IN ('k' || r.key, 'x' || r.exclusive)) r,"
-	"  LATERAL (SELECT id FROM lyftron.queue q WHERE q.state = 'blocked' AND q.blocked_on = k.place ORDER BY q.priority, q.seq"
-	"   LIMIT greatest(CASE WHEN k.place LIKE 'x%' THEN 1 ELSE coalesce(c.max_running, 1000) END - r.n, 0)) n)"
-};
-
-typedef struct Ids
+typedef struct Overseer
 {
-	MemoryContext cxt;
-	int64	   *id;
-	int			count;
-	int			room;
-} Ids;
+	Oid			database;
+	Oid			extension;
+	uint32		wait_event;
+	TimestampTz next;			/* when to look at the queue */
+} Overseer;
 
-static void
-add_id(void *arg, HeapTuple tuple, TupleDesc desc)
+/* Take the place on the board.  False: another one has it. */
+static bool
+enter(Oid database)
 {
-	Ids		   *ids = arg;
-	MemoryContext old = MemoryContextSwitchTo(ids->cxt);
-	bool		isnull;
+	LyfBoard   *board = lyf_board();
+	LyfBoardDatabase *entry;
+	bool		mine = false;
 
-	if (ids->count == ids->room)
+	if (board == NULL)
+		return false;
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, database, true);
+	if (entry != NULL && entry->overseer.pid == 0)
 	{
-		ids->room = Max(64, ids->room * 2);
-		ids->id = ids->id ? repalloc(ids->id, sizeof(int64) * ids->room) : palloc(sizeof(int64) * ids->room);
+		entry->overseer = lyf_process_self();
+		entry->attention = false;
+		mine = true;
 	}
-	ids->id[ids->count++] = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
-	MemoryContextSwitchTo(old);
+	LWLockRelease(&board->lock);
+	return mine;
 }
 
 static void
-tell_flow(void *arg, HeapTuple tuple, TupleDesc desc)
+leave(int code, Datum arg)
 {
-	LyfTask    *task = arg;
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(task));
+	LyfBoard   *board = lyf_board();
+	LyfBoardDatabase *entry;
 
-	task->id = lyf_task_integer(tuple, desc, "id");
-	task->name = lyf_catalog_text(tuple, desc, "name");
-	task->flow = lyf_task_integer(tuple, desc, "flow");
-	task->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
-	MemoryContextSwitchTo(old);
-}
-
-/* Nobody holds the lock of a task that is said to be running: its session is gone. */
-static void
-take_up(int64 id)
-{
-	LyfArgs		args = {0};
-	LyfTask    *over = palloc0(sizeof(LyfTask));
-
-	lyf_args_int8(&args, id);
-	if (lyf_args_run_kept(&args, &orphan_again_plan, NULL, NULL) == 0 &&
-		lyf_args_run_kept(&args, &orphan_over_plan, tell_flow, over) > 0 && over->flow != 0)
-		lyf_flow_failed(over->id, over->name, over->flow, over->on_failure);
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, DatumGetObjectId(arg), false);
+	if (entry != NULL && entry->overseer.pid == MyProcPid)
+		entry->overseer.pid = 0;
+	lyf_process_wake(&board->coordinator);
+	LWLockRelease(&board->lock);
 }
 
 static void
-take_up_orphans(void)
+set_absent(Oid database, bool absent)
 {
-	Ids			ids = {.cxt = CurrentMemoryContext};
-	LyfArgs		args = {0};
+	LyfBoard   *board = lyf_board();
+	LyfBoardDatabase *entry;
 
-	lyf_args_run_kept(&args, &running_plan, add_id, &ids);
-	for (int i = 0; i < ids.count; i++)
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, database, false);
+	if (entry != NULL)
+		entry->absent = absent;
+	LWLockRelease(&board->lock);
+}
+
+/* Nothing to do here: workers go, too, when they are done with what they do. */
+static void
+finish(Oid database)
+{
+	LyfBoard   *board = lyf_board();
+
+	set_absent(database, true);
+	lyf_demand_withdraw(database);
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
 	{
-		if (lyf_task_is_locked_here(ids.id[i]) || !lyf_task_lock(ids.id[i]))
+		LyfBoardWorker *worker = &board->workers[i];
+
+		if (worker->database != database || !worker->background || worker->state == LYF_WORKER_FREE)
 			continue;
-		/* it may have ended by itself since we looked: then there is nothing to take up */
-		take_up(ids.id[i]);
-		lyf_task_unlock(ids.id[i]);
+		worker->retire = true;
+		lyf_process_wake(&worker->process);
+	}
+	LWLockRelease(&board->lock);
+	proc_exit(0);
+}
+
+/* The extension as it was when this process began, and the database to be served: else this process ends. */
+static bool
+is_served(Overseer *overseer)
+{
+	Oid			extension = get_extension_oid("lyftron", true);
+
+	if (!OidIsValid(extension) || (OidIsValid(overseer->extension) && extension != overseer->extension))
+		return false;
+	overseer->extension = extension;
+	return lyf_service_is_enabled();
+}
+
+/* in a transaction that ends with it; true: the number of workers that are wanted has changed */
+static bool
+look(Overseer *overseer)
+{
+	bool		served;
+	bool		changed = false;
+
+	StartTransactionCommand();
+	served = is_served(overseer);
+	if (served)
+	{
+		TimestampTz due;
+
+		lyf_tick();
+		changed = lyf_demand_post();
+		due = lyf_next_due();
+		overseer->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SLEEP_MS);
+		overseer->next = Min(overseer->next, due);
+	}
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	if (!served)
+		finish(overseer->database);
+	return changed;
+}
+
+/*
+ * An error of one look (a deadlock, a lock that was not to be had) is told, and the next one comes.
+ * One that comes each time does so every few seconds.
+ */
+static void
+look_guarded(Overseer *overseer)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile bool changed = false;
+
+	PG_TRY();
+	{
+		changed = look(overseer);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		lyf_locks_release_all();
+		overseer->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SLEEP_MS);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	if (changed)
+		lyf_wake_coordinator();
+}
+
+/* Somebody wants the database without us in it. */
+static void
+give_way(Overseer *overseer)
+{
+	lyf_demand_withdraw(overseer->database);
+	(void) lyf_workers_terminate(overseer->database);
+	proc_exit(0);
+}
+
+/* until it was woken, or it is time; true: it is to look at the queue */
+static void
+wait_for_something(Overseer *overseer)
+{
+	for (;;)
+	{
+		int64		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), overseer->next);
+		TimestampTz before = GetCurrentTimestamp();
+
+		if (ms <= 0)
+			return;
+		lyf_process_wait(Min(ms, LOOK_MS), "LyftronOverseer", &overseer->wait_event);
+		if (lyf_database_is_wanted(overseer->database))
+			give_way(overseer);
+		/* woken before its time */
+		if (TimestampDifferenceMilliseconds(before, GetCurrentTimestamp()) < Min(ms, LOOK_MS))
+			return;
 	}
 }
 
 void
-lyf_tick(void)
+lyf_overseer_main(Datum arg)
 {
-	LyfArgs		args = {0};
+	Overseer	overseer = {0};
+	LyfOrders	orders;
 
-	if (!lyf_tick_lock())
-		return;
-	PG_TRY();
+	memcpy(&orders, MyBgworkerEntry->bgw_extra, sizeof(LyfOrders));
+	overseer.database = orders.database;
+	if (!enter(overseer.database))
+		proc_exit(0);
+	before_shmem_exit(leave, ObjectIdGetDatum(overseer.database));
+	lyf_process_begin(overseer.database, InvalidOid);
+	set_absent(overseer.database, false);
+	CurrentMemoryContext = TopMemoryContext;
+	for (;;)
 	{
-		lyf_schedules_tick();
-		lyf_args_run_kept(&args, &due_plan, NULL, NULL);
-		take_up_orphans();
-		lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
+		look_guarded(&overseer);
+		wait_for_something(&overseer);
 	}
-	PG_FINALLY();
-	{
-		lyf_tick_unlock();
-	}
-	PG_END_TRY();
-}
-
-/* lyftron.tick() */
-Datum
-lyf_tick_function(PG_FUNCTION_ARGS)
-{
-	lyf_tick();
-	PG_RETURN_VOID();
 }

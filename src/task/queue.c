@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 #include "net/net.h"
+#include "task/board.h"
 #include "task/task.h"
 
 LYF_FUNCTION_INFO_V1(lyf_enqueue);
@@ -26,7 +27,7 @@ static LyfCatalogPlan enqueue_plan = {
 	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)"
 	" SELECT CASE WHEN $9 > clock_timestamp() THEN 'scheduled' ELSE 'ready' END, 'sql', coalesce($2, 'sql'), $1, $3, $4::regrole, $5, $6, $7, $8, $8,"
 	" coalesce($9, clock_timestamp()), $10"
-	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
+	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id, pool, owner::oid AS owner, state"
 };
 
 static LyfCatalogPlan succeeded_plan = {
@@ -45,13 +46,26 @@ static LyfCatalogPlan again_plan = {
 	"UPDATE lyftron.queue q SET state = 'scheduled', pid = NULL, error = $2, sqlstate = $3,"
 	" run_at = clock_timestamp() + $4 * interval '1 ms'"
 	" WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() AND NOT cancelled" LYF_NO_SUCCESSOR
+	" RETURNING pool, owner::oid AS owner, state"
 };
 
 static LyfCatalogPlan unblock_plan = {
 	"UPDATE lyftron.queue SET state = 'ready', blocked_on = NULL, seq = nextval('lyftron.queue_seq')"
 	" WHERE id = (SELECT id FROM lyftron.queue WHERE state = 'blocked' AND blocked_on = $1"
-	" ORDER BY blocked_on, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	" ORDER BY blocked_on, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING pool, owner::oid AS owner, state"
 };
+
+void
+lyf_wake_row(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	if (strcmp(lyf_catalog_text(tuple, desc, "state"), "ready") == 0)
+		lyf_wake_at_commit(lyf_catalog_text(tuple, desc, "pool"),
+						   DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull)));
+	else
+		lyf_wake_overseer_at_commit();
+}
 
 static void
 take_id(void *arg, HeapTuple tuple, TupleDesc desc)
@@ -59,6 +73,7 @@ take_id(void *arg, HeapTuple tuple, TupleDesc desc)
 	bool		isnull;
 
 	*(int64 *) arg = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
+	lyf_wake_row(NULL, tuple, desc);
 }
 
 /* lyftron.enqueue(command, name, pool, priority, run_at, key, unique_key, max_attempts) */
@@ -120,7 +135,7 @@ try_again(const LyfTask *task, const ErrorData *error, int64 wait_ms)
 	lyf_args_text(&args, error->message);
 	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
 	lyf_args_int8(&args, wait_ms);
-	return lyf_args_run_kept(&args, &again_plan, NULL, NULL) > 0;
+	return lyf_args_run_kept(&args, &again_plan, lyf_wake_row, NULL) > 0;
 }
 
 static void
@@ -158,7 +173,7 @@ unblock(char *place)
 	LyfArgs		args = {0};
 
 	lyf_args_text(&args, place);
-	lyf_args_run_kept(&args, &unblock_plan, NULL, NULL);
+	lyf_args_run_kept(&args, &unblock_plan, lyf_wake_row, NULL);
 }
 
 void

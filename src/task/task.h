@@ -58,6 +58,7 @@ extern bool lyf_tick_lock(void);	/* false: another session looks after the queue
 extern void lyf_tick_unlock(void);
 extern int	lyf_slot_take(const char *key, int places);	/* the place taken, or -1: there is none */
 extern void lyf_slot_release(const char *key, int place);
+extern void lyf_locks_release_all(void);	/* after an error: whatever of these it has */
 extern bool lyf_exclusive_take(const char *word);
 extern void lyf_exclusive_release(const char *word);
 
@@ -79,6 +80,9 @@ extern void lyf_task_succeeded(const LyfTask *task);	/* raises if it is not ours
  * It is tried again later, where that may help; or it is over.  True: it was to be cancelled.
  */
 extern bool lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int64 retry_after_ms);
+
+/* for statements that return pool, owner and state of tasks that may be ready now: who does them is woken at commit */
+extern void lyf_wake_row(void *arg, HeapTuple tuple, TupleDesc desc);
 
 /* in flow.c: tasks that wait for each other */
 
@@ -111,8 +115,16 @@ extern ErrorData *lyf_task_execute(LyfTask *task);
 extern bool lyf_error_is_transient(const ErrorData *error);
 extern int64 lyf_error_retry_after_ms(const ErrorData *error);
 
-/* in overseer.c: look after the queue, unless another session just does; the caller commits */
+/* in tick.c: look after the queue, unless another session just does; the caller commits */
 extern void lyf_tick(void);
+extern TimestampTz lyf_next_due(void);	/* when there is something to do for it next, as far as is known */
+
+/* in work.c: tasks that this session has done */
+extern int64 lyf_tasks_done;
+
+/* in worker.c: is this session a background process of ours?  Then a task leaves nothing in it. */
+extern bool lyf_is_worker;
+extern void lyf_session_discard(void);
 
 /* give back locks and places; in a transaction, since others may go on now */
 extern void lyf_task_let_go(const LyfTask *task);

@@ -4,18 +4,18 @@ CREATE TABLE lyftron.pool (
 	name          text PRIMARY KEY CHECK (name <> ''),
 	min_workers   integer NOT NULL CHECK (min_workers >= 0),
 	max_workers   integer NOT NULL CHECK (max_workers BETWEEN 1 AND 256 AND max_workers >= min_workers),
-	threshold     integer NOT NULL CHECK (threshold >= 1),
+	threshold     integer NOT NULL CHECK (threshold >= 0),
 	idle_timeout  interval NOT NULL CHECK (idle_timeout >= interval '0'),
 	paused        boolean NOT NULL DEFAULT false
 );
 REVOKE ALL ON TABLE lyftron.pool FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('lyftron.pool', 'WHERE name <> ''default''');
-INSERT INTO lyftron.pool (name, min_workers, max_workers, threshold, idle_timeout) VALUES ('default', 0, 2, 1, '60 seconds');
+INSERT INTO lyftron.pool (name, min_workers, max_workers, threshold, idle_timeout) VALUES ('default', 0, 2, 0, '60 seconds');
 COMMENT ON TABLE lyftron.pool IS 'pools: workers that share a queue';
 COMMENT ON COLUMN lyftron.pool.name IS 'name of the pool';
 COMMENT ON COLUMN lyftron.pool.min_workers IS 'workers that stay though they are idle';
 COMMENT ON COLUMN lyftron.pool.max_workers IS 'workers at most; sessions that work for the pool count';
-COMMENT ON COLUMN lyftron.pool.threshold IS 'a worker is added while there are more ready tasks than this for each';
+COMMENT ON COLUMN lyftron.pool.threshold IS 'a worker is added while there are more ready tasks than this for each; 0: while a task waits';
 COMMENT ON COLUMN lyftron.pool.idle_timeout IS 'a worker beyond the minimum that had nothing to do for so long ends';
 COMMENT ON COLUMN lyftron.pool.paused IS 'no task of it is begun';
 
@@ -28,6 +28,18 @@ SELECT pg_catalog.pg_extension_config_dump('lyftron.concurrency', '');
 COMMENT ON TABLE lyftron.concurrency IS 'how many tasks of a key may run at once; those of other keys are not limited';
 COMMENT ON COLUMN lyftron.concurrency.key IS 'the key; a pipeline that reads a foreign table has server:NAME';
 COMMENT ON COLUMN lyftron.concurrency.max_running IS 'so many at once';
+
+-- A copy of the database has another one's OID here: it is not served before somebody says so.
+CREATE TABLE lyftron.service (
+	database      oid NOT NULL,
+	enabled       boolean
+);
+CREATE UNIQUE INDEX service_one ON lyftron.service ((true));
+REVOKE ALL ON TABLE lyftron.service FROM PUBLIC;
+INSERT INTO lyftron.service (database) SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+COMMENT ON TABLE lyftron.service IS 'is this database served by background workers?';
+COMMENT ON COLUMN lyftron.service.database IS 'OID of the database that this was said of';
+COMMENT ON COLUMN lyftron.service.enabled IS 'true: it is; false: it is not; null: where lyftron is in shared_preload_libraries';
 
 -- What is to be done and being done.  What is over leaves for the history in the same statement, so that
 -- this table stays as small as the work at hand.

@@ -34,13 +34,20 @@ static LyfCatalogPlan window_plan = {
 	" SELECT 'ready', 'pipeline', p.name, p.owner, p.pool, $2, 'server:' || p.source_server,"
 	" format('backfill:%s:%s:%s', p.name, extract(epoch FROM $4), extract(epoch FROM $5)), 'pipeline:' || p.name, $3, 5, $4, $5"
 	" FROM lyftron.pipeline p WHERE p.name = $1"
-	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
+	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id, pool, owner::oid AS owner, state"
 };
 
 static void
 take_id(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	*(int64 *) arg = lyf_task_integer(tuple, desc, "id");
+}
+
+static void
+take_window_task(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	take_id(arg, tuple, desc);
+	lyf_wake_row(NULL, tuple, desc);
 }
 
 static void
@@ -155,7 +162,7 @@ queue_window(const char *name, int64 flow, const Window *window)
 	lyf_args_int8(&args, flow);
 	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(window->since), false);
 	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(window->until), false);
-	lyf_args_run_kept(&args, &window_plan, take_id, &id);
+	lyf_args_run_kept(&args, &window_plan, take_window_task, &id);
 	return id;
 }
 

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/guard.h"
+#include "task/board.h"
 #include "task/task.h"
 
 LYF_FUNCTION_INFO_V1(lyf_work);
@@ -28,10 +29,13 @@ LYF_FUNCTION_INFO_V1(lyf_work);
 /* the queue is looked after this often, and a session that waits wakes up */
 #define TICK_US			INT64CONST(1000000)
 
+int64		lyf_tasks_done = 0;
+
 typedef struct Work
 {
 	MemoryContext cxt;			/* as long as the call */
 	MemoryContext task_cxt;		/* reset with each task */
+	const char *pool;
 	LyfClaimer *claimer;
 	LyfTask    *task;			/* the one that is claimed or done, or NULL */
 	ErrorData  *error;			/* that ended it */
@@ -69,6 +73,8 @@ do_task(Work *work)
 		SPI_commit();
 	}
 	lyf_task_let_go(work->task);
+	if (lyf_is_worker)
+		lyf_session_discard();
 	SPI_commit();
 
 	/* who called is the one that is to stop, if it was not the task */
@@ -85,7 +91,8 @@ next_task(Work *work)
 	MemoryContextReset(work->task_cxt);
 	MemoryContextSwitchTo(work->task_cxt);
 	work->task = NULL;
-	if (lyf_monotonic_us() - work->ticked_us >= TICK_US)
+	lyf_worker_set(LYF_WORKER_IDLE, 0);
+	if (lyf_monotonic_us() - work->ticked_us >= TICK_US && !lyf_board_has_overseer())
 	{
 		lyf_tick();
 		SPI_commit();
@@ -125,7 +132,9 @@ work_on(Work *work, int64 most, int64 wait_us)
 		next_task(work);
 		if (work->task != NULL)
 		{
+			lyf_worker_set(LYF_WORKER_BUSY, work->task->id);
 			do_task(work);
+			lyf_tasks_done++;
 			done++;
 			idle_since = lyf_monotonic_us();
 			continue;
@@ -153,6 +162,7 @@ lyf_work(PG_FUNCTION_ARGS)
 	Work	   *work;
 	int64		most;
 	int64		wait_us;
+	bool		entered;
 
 	if (context == NULL || !IsA(context, CallContext) || castNode(CallContext, context)->atomic)
 		ereport(ERROR,
@@ -172,8 +182,20 @@ lyf_work(PG_FUNCTION_ARGS)
 	work = palloc0(sizeof(Work));
 	work->cxt = cxt;
 	work->task_cxt = AllocSetContextCreate(cxt, "lyftron task", ALLOCSET_DEFAULT_SIZES);
-	work->claimer = lyf_claimer_begin(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	(void) work_on(work, most, wait_us);
+	work->pool = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	work->claimer = lyf_claimer_begin(work->pool);
+	entered = lyf_worker_enter(work->pool, -1, 0);
+	PG_TRY();
+	{
+		(void) work_on(work, most, wait_us);
+	}
+	PG_FINALLY();
+	{
+		lyf_locks_release_all();
+		if (entered)
+			lyf_worker_leave();
+	}
+	PG_END_TRY();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

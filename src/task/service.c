@@ -1,0 +1,235 @@
+/*
+ * service.c
+ *		Whether a database is served by background workers: said by lyftron.start and stop, or by
+ *		shared_preload_libraries; and making way for who drops or copies one.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+#include "task/process.h"
+#include "task/task.h"
+
+LYF_FUNCTION_INFO_V1(lyf_start);
+LYF_FUNCTION_INFO_V1(lyf_stop);
+
+/* a coordinator that ends otherwise than by itself is started again after so long */
+#define COORDINATOR_RESTART_S	1
+
+/* how long to wait for processes to leave a database */
+#define LEAVE_MS	5000
+
+static bool preloaded = false;
+static ProcessUtility_hook_type next_utility = NULL;
+
+static LyfCatalogPlan enabled_plan = {
+	"SELECT coalesce(enabled, $1) AND database = $2 AS enabled FROM lyftron.service"
+};
+
+static LyfCatalogPlan enable_plan = {
+	"INSERT INTO lyftron.service (database, enabled) VALUES ($2, $1)"
+	" ON CONFLICT ((true)) DO UPDATE SET enabled = excluded.enabled, database = excluded.database"
+};
+
+static void
+take_enabled(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "enabled", &isnull));
+}
+
+static void
+add_service(LyfArgs *args, bool enabled)
+{
+	lyf_args_datum(args, BOOLOID, BoolGetDatum(enabled), false);
+	lyf_args_datum(args, OIDOID, ObjectIdGetDatum(MyDatabaseId), false);
+}
+
+bool
+lyf_service_is_enabled(void)
+{
+	LyfArgs		args = {0};
+	bool		enabled = false;
+
+	add_service(&args, preloaded);
+	lyf_args_run_kept(&args, &enabled_plan, take_enabled, &enabled);
+	return enabled && lyf_background_workers;
+}
+
+static bool
+has_coordinator(void)
+{
+	LyfBoard   *board = lyf_board();
+	bool		has;
+
+	LWLockAcquire(&board->lock, LW_SHARED);
+	has = board->coordinator.pid != 0;
+	LWLockRelease(&board->lock);
+	return has;
+}
+
+static void
+start_coordinator(void)
+{
+	BackgroundWorkerHandle *handle;
+	pid_t		pid;
+
+	if (has_coordinator())
+		return;
+	if (!lyf_process_start("lyf_coordinator_main", "lyftron coordinator", "lyftron coordinator", NULL,
+						   COORDINATOR_RESTART_S, true, &handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no slot is free for a background worker"),
+				 errhint("Raise max_worker_processes, and restart the server.")));
+	if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("the coordinator did not start"),
+				 errhint("The server's log may say why.")));
+}
+
+static void
+set_enabled(bool enabled)
+{
+	LyfArgs		args = {0};
+
+	add_service(&args, enabled);
+	lyf_args_run_kept(&args, &enable_plan, NULL, NULL);
+}
+
+/* lyftron.start() */
+Datum
+lyf_start(PG_FUNCTION_ARGS)
+{
+	if (!lyf_background_workers)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("background workers are off"),
+				 errdetail("The setting lyftron.background_workers says so."),
+				 errhint("Use lyftron.schedule_with_pg_cron, or CALL lyftron.work from any session.")));
+	if (lyf_board() == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("there is no shared memory for background workers"),
+				 errhint("Add lyftron to shared_preload_libraries, and restart the server.")));
+	set_enabled(true);
+	start_coordinator();
+	lyf_wake_overseer_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* lyftron.stop(now): the overseer sees it when this is committed */
+Datum
+lyf_stop(PG_FUNCTION_ARGS)
+{
+	set_enabled(false);
+	if (PG_GETARG_BOOL(0))
+		(void) lyf_workers_terminate(MyDatabaseId);
+	lyf_wake_overseer_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* End the processes of a database, and wait until they are gone. */
+static void
+make_way(Oid database)
+{
+	static uint32 wait_event = 0;
+	LyfBoard   *board = lyf_board();
+
+	if (board == NULL || !OidIsValid(database))
+		return;
+	for (int waited = 0; waited < LEAVE_MS; waited += 10)
+	{
+		LyfBoardDatabase *entry;
+		bool		there = lyf_workers_terminate(database);
+
+		LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+		entry = lyf_board_database(board, database, false);
+		if (entry != NULL && entry->overseer.pid != 0)
+		{
+			kill(entry->overseer.pid, SIGTERM);
+			there = true;
+		}
+		LWLockRelease(&board->lock);
+		if (!there)
+			return;
+		if (wait_event == 0)
+			wait_event = LYF_WAIT_EVENT("LyftronMakeWay");
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* the database that a statement needs for itself, or NULL */
+static const char *
+database_needed(Node *statement)
+{
+	ListCell   *lc;
+
+	if (IsA(statement, DropdbStmt))
+		return castNode(DropdbStmt, statement)->dbname;
+	if (IsA(statement, RenameStmt) && castNode(RenameStmt, statement)->renameType == OBJECT_DATABASE)
+		return castNode(RenameStmt, statement)->subname;
+	if (IsA(statement, AlterDatabaseStmt))
+	{
+		foreach(lc, castNode(AlterDatabaseStmt, statement)->options)
+			if (strcmp(lfirst_node(DefElem, lc)->defname, "tablespace") == 0)
+				return castNode(AlterDatabaseStmt, statement)->dbname;
+	}
+	if (IsA(statement, CreatedbStmt))
+	{
+		foreach(lc, castNode(CreatedbStmt, statement)->options)
+			if (strcmp(lfirst_node(DefElem, lc)->defname, "template") == 0 && lfirst_node(DefElem, lc)->arg != NULL)
+				return strVal(lfirst_node(DefElem, lc)->arg);
+	}
+	return NULL;
+}
+
+/*
+ * Before a database is dropped, renamed, moved or copied its processes leave it.  (Where this is not loaded, the overseer sees
+ * the lock, and they leave within a second or so.)  The coordinator brings them back if it stays.
+ */
+static void
+make_way_first(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtilityContext context,
+			   ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	const char *name = database_needed(pstmt->utilityStmt);
+
+	if (name != NULL)
+	{
+		Oid			database = get_database_oid(name, true);
+
+		/* who may not do it does not end anything either */
+		if (OidIsValid(database) && lyf_owns_database(database, GetUserId()))
+			make_way(database);
+	}
+	if (next_utility != NULL)
+		next_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+}
+
+void
+lyf_service_init(void)
+{
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = make_way_first;
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	preloaded = true;
+	lyf_process_preload("lyf_coordinator_main", "lyftron coordinator", "lyftron coordinator", COORDINATOR_RESTART_S);
+}
