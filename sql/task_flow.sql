@@ -32,7 +32,7 @@ CALL lyftron.work();
 SELECT array_agg(what ORDER BY n) FROM done;
 SELECT count(*) FROM loaded;
 SELECT cause, roots, state, tasks, unfinished, succeeded FROM lyftron.flows;
-SELECT pipeline, mode, state FROM lyftron.jobs ORDER BY id;
+SELECT pipeline, mode, state FROM lyftron.jobs WHERE pipeline IN ('before', 'load', 'mart', 'other', 'last') ORDER BY id;
 SELECT * FROM lyftron.edge;
 
 -- what is queued already is not queued again, but waits for what is queued now
