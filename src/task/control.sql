@@ -28,12 +28,14 @@ COMMENT ON FUNCTION lyftron.resume_pipeline(text) IS
 CREATE FUNCTION lyftron.pause_pool(name text DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_pause_pool' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION lyftron.pause_pool(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lyftron.pause_pool(text) TO @extowner@;
 COMMENT ON FUNCTION lyftron.pause_pool(text) IS
 	'keep tasks of a pool, null: of all pools, from being begun';
 
 CREATE FUNCTION lyftron.resume_pool(name text DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_resume_pool' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION lyftron.resume_pool(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lyftron.resume_pool(text) TO @extowner@;
 COMMENT ON FUNCTION lyftron.resume_pool(text) IS
 	'let tasks of a paused pool, null: of all, go on';
 

@@ -224,11 +224,25 @@ clear_workers(Coordinator *c)
 	LWLockRelease(&board->lock);
 }
 
+/* workers that were registered, and are not yet among the backends */
+static int
+count_starting(void)
+{
+	LyfBoard   *board = lyf_board();
+	int			count = 0;
+
+	LWLockAcquire(&board->lock, LW_SHARED);
+	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
+		count += board->workers[i].state == LYF_WORKER_STARTING;
+	LWLockRelease(&board->lock);
+	return count;
+}
+
 /* the slots of background workers that are free, less those that others shall find free */
 static int
 free_slots(void)
 {
-	int			used = 0;
+	int			used = count_starting();
 	int			count;
 
 	pgstat_clear_backend_activity_snapshot();
@@ -405,7 +419,6 @@ take_back(Scaling *scaling, const LyfBoardWant *pool)
 			continue;
 		retire_worker(scaling->board, want);
 		claim->have--;
-		scaling->leaving++;
 		return;
 	}
 }

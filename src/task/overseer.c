@@ -63,6 +63,8 @@ leave(int code, Datum arg)
 	LyfBoard   *board = lyf_board();
 	LyfBoardDatabase *entry;
 
+	/* who takes its place will say what is wanted */
+	lyf_demand_withdraw(DatumGetObjectId(arg));
 	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	entry = lyf_board_database(board, DatumGetObjectId(arg), false);
 	if (entry != NULL && entry->overseer.pid == MyProcPid)
@@ -91,7 +93,6 @@ finish(Oid database)
 	LyfBoard   *board = lyf_board();
 
 	set_absent(database, true);
-	lyf_demand_withdraw(database);
 	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
 	{
@@ -179,7 +180,6 @@ look_guarded(Overseer *overseer)
 static void
 give_way(Overseer *overseer)
 {
-	lyf_demand_withdraw(overseer->database);
 	(void) lyf_workers_terminate(overseer->database);
 	proc_exit(0);
 }

@@ -125,7 +125,7 @@ work_on(Work *work, int64 most, int64 wait_us)
 	int64		idle_since = lyf_monotonic_us();
 	int64		done = 0;
 
-	while (done < most)
+	while (done < most && !lyf_worker_retires())
 	{
 		int64		left;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The demo: from nothing to loaded tables in one command, on a Debian 12 that has only git and
 # bash.  Starts a throw-away PostgreSQL cluster and a small web API with a year of flights,
-# queries the API live, loads it by pipelines twice, and leaves both running to play with.
+# queries the API live, loads it by pipelines twice, lets it be kept fresh by a background worker and then by
+# pg_cron, and leaves all running to play with.
 #
 #     test/demo/demo.sh            run it
 #     test/demo/demo.sh stop       stop what the last run left, and remove it
@@ -33,7 +34,23 @@ PSQL="psql -X -q -v ON_ERROR_STOP=1 -U postgres -d demo -P pager=off"
 # Run the statements on standard input, shown as they are typed.
 run() { $PSQL -e -f - | sed 's/^\(SELECT\|CREATE\|CALL\|IMPORT\|EXPLAIN\|GRANT\)/demo=# \1/'; }
 
-install_packages
+# Let a day more of flights come out.
+publish() {
+	python3 -c 'import sys, urllib.request; urllib.request.urlopen("http://127.0.0.1:%s/admin/publish?until=%s" % tuple(sys.argv[1:]), data=b"")' \
+		"$API_PORT" "$1"
+}
+
+# Wait until a query answers true, at most so many seconds.
+until_true() {
+	for _ in $(seq "$(($1 * 5))"); do
+		[ "$($PSQL -At -c "$2")" = t ] && return
+		sleep 0.2
+	done
+	echo "waited for nothing: $2" >&2
+	return 1
+}
+
+install_packages postgresql-15-cron
 make_scratch demo
 trap 'echo "The demo failed; see $SCRATCH/server.log"' ERR
 fetch_flights
@@ -43,9 +60,12 @@ rm -rf "$SCRATCH/build"
 
 echo "== starting PostgreSQL and the flights API"
 start_cluster
+printf '%s\n' "shared_preload_libraries = 'pg_cron'" "cron.database_name = 'demo'" "cron.use_background_workers = on" |
+	as_server_user tee -a "$SCRATCH/data/postgresql.conf" >/dev/null
+as_server_user "$PGBIN/pg_ctl" -s -D "$SCRATCH/data" -l "$SCRATCH/server.log" -w restart
 API_PORT=$(free_port)
 python3 "$REPO/test/server/flights_api.py" --data "$FLIGHTS" --port "$API_PORT" \
-	--published 2013-12-30T23:59:59Z --throttle 40 >"$SCRATCH/api.log" 2>&1 &
+	--published 2013-12-28T23:59:59Z --throttle 40 >"$SCRATCH/api.log" 2>&1 &
 API_PID=$!
 cat >"$NOTE" <<NOTE
 SCRATCH=$SCRATCH
@@ -104,14 +124,43 @@ echo
 echo "On the way the API refused one request, with 429 and Retry-After: 1; the load waited and went on:"
 grep 429 "$SCRATCH/api.log"
 
-say "The last two days come out; a second run moves only what is new"
-python3 - "$API_PORT" <<'PYTHON'
-import sys, urllib.request
-urllib.request.urlopen("http://127.0.0.1:%s/admin/publish?until=9999" % sys.argv[1], data=b"")
-PYTHON
+say "Two more days come out; a second run moves only what is new"
+publish 2013-12-30T23:59:59Z
 run <<'SQL'
 CALL lyftron.run('flights');
 CALL lyftron.run('planes');
+SQL
+
+say "By itself: every 5 seconds, and a step of SQL after it, done by a background worker"
+run <<'SQL'
+CREATE TABLE delays (origin text, flights bigint, mean_delay numeric, computed_at timestamptz);
+SELECT lyftron.alter_pipeline('flights', schedule => '5 seconds');
+SELECT lyftron.create_pipeline('delays', kind => 'sql', after => '{flights}', source => $$
+	TRUNCATE delays;
+	INSERT INTO delays SELECT origin, count(*), round(avg(dep_delay), 1), now() FROM raw.flights GROUP BY origin $$);
+SELECT lyftron.start();
+SQL
+publish 2013-12-31T11:59:59Z
+until_true 60 "SELECT max(time_hour) > '2013-12-31' FROM raw.flights"
+until_true 60 "SELECT sum(flights) = (SELECT count(*) FROM raw.flights) FROM delays"
+run <<'SQL'
+SELECT t.id, t.name, t.state, t.nominal_at::time(0) AS due, t.finished_at - t.started_at AS took, w.kind AS done_by, w.owner
+FROM lyftron.task t JOIN lyftron.workers() w USING (pid) WHERE t.finished_at IS NOT NULL ORDER BY t.id DESC LIMIT 4;
+SELECT pool, workers, idle, ready, note FROM lyftron.pool_health;
+SQL
+
+say "The same where there are no background workers: an entry of pg_cron, which works from the next minute on"
+run <<'SQL'
+SELECT lyftron.stop();
+CREATE EXTENSION pg_cron;
+SELECT * FROM lyftron.schedule_with_pg_cron();
+SQL
+publish 9999
+until_true 120 "SELECT sum(flights) = 336776 FROM delays"
+run <<'SQL'
+SELECT t.id, t.name, t.state, t.nominal_at::time(0) AS due, t.finished_at - t.started_at AS took, w.kind AS done_by, w.owner
+FROM lyftron.task t JOIN lyftron.workers() w USING (pid) WHERE t.finished_at IS NOT NULL ORDER BY t.id DESC LIMIT 4;
+SELECT * FROM delays ORDER BY origin;
 SQL
 
 say "What arrived"
@@ -127,7 +176,8 @@ JOIN raw.airports ap ON ap.faa = f.dest
 GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5;
 SELECT pipeline, state, rows_read, rows_written, rows_rejected, requests, pg_size_pretty(bytes) AS received,
 	round(extract(epoch FROM duration)::numeric, 2) AS seconds
-FROM lyftron.jobs ORDER BY started_at;
+FROM lyftron.jobs WHERE started_at IS NOT NULL AND rows_written > 0 ORDER BY started_at;
+SELECT pipeline, state, scheduled_at::time(0) FROM lyftron.jobs WHERE state = 'upcoming';
 SQL
 
 cat <<END

@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
-  watched flights_data connect_flights background_query wait_until memory_kb);
+  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf);
 
 my @children;
 
@@ -32,9 +32,71 @@ sub new_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init;
 	$node->append_conf('postgresql.conf', $conf) if defined $conf;
+	$node->append_conf('postgresql.conf', pg_cron_conf('postgres')) if driven_by_pg_cron();
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION lyftron');
+	drive_by_pg_cron($node) if driven_by_pg_cron();
 	return $node;
+}
+
+# With LYFTRON_DRIVER=pg_cron a test's CALL lyftron.run(...) queues the pipeline, which a session of pg_cron's
+# runs, and waits for it; the error of the run is the error of the call.
+sub driven_by_pg_cron { return ($ENV{LYFTRON_DRIVER} // '') eq 'pg_cron'; }
+
+sub has_pg_cron
+{
+	chomp(my $lib = `pg_config --pkglibdir`);
+	return -e "$lib/pg_cron.so";
+}
+
+sub pg_cron_conf
+{
+	my ($database) = @_;
+	return "shared_preload_libraries = 'pg_cron'\ncron.database_name = '$database'\ncron.use_background_workers = on\n"
+	  . "max_worker_processes = 20\nlyftron.background_workers = off\n";
+}
+
+sub drive_by_pg_cron
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', q{
+		CREATE EXTENSION pg_cron;
+		SELECT lyftron.schedule_with_pg_cron();
+		CREATE PROCEDURE public.run_as_task(pipeline text) LANGUAGE plpgsql AS $$
+		DECLARE
+			t record;
+		BEGIN
+			PERFORM lyftron.trigger(pipeline, downstream => false);
+			LOOP
+				COMMIT;
+				PERFORM pg_sleep(0.02);
+				SELECT * INTO t FROM lyftron.task WHERE kind = 'pipeline' AND name = pipeline ORDER BY id DESC LIMIT 1;
+				EXIT WHEN t.finished_at IS NOT NULL OR t.error IS NOT NULL;
+			END LOOP;
+			IF t.state = 'scheduled' THEN
+				SELECT error, j.sqlstate, j.detail, j.hint INTO t.error, t.sqlstate, t.detail, t.hint
+					FROM lyftron.jobs j WHERE j.pipeline = run_as_task.pipeline AND state = 'failed' ORDER BY started_at DESC LIMIT 1;
+				PERFORM lyftron.cancel_task(t.id);
+				COMMIT;
+			END IF;
+			IF t.state <> 'succeeded' THEN
+				RAISE EXCEPTION USING MESSAGE = t.error, ERRCODE = t.sqlstate, DETAIL = coalesce(t.detail, ''), HINT = coalesce(t.hint, '');
+			END IF;
+		END$$;});
+	no warnings 'redefine';
+	my $psql = \&PostgreSQL::Test::Cluster::psql;
+	*PostgreSQL::Test::Cluster::psql = sub {
+		my ($self, $database, $sql, @more) = @_;
+		# in a transaction block a run is the session's own
+		$sql =~ s/CALL lyftron\.run\(/CALL public.run_as_task(/g unless $sql =~ /BEGIN/;
+		return $psql->($self, $database, $sql, @more);
+	};
+	# its first entry begins at the next minute
+	$node->safe_psql('postgres', q{SELECT lyftron.enqueue('CREATE TABLE public.pg_cron_works ()')});
+	wait_until(90, sub { $node->safe_psql('postgres', q{SELECT to_regclass('public.pg_cron_works') IS NOT NULL}) eq 't' })
+	  or die 'pg_cron does not work';
+	$node->safe_psql('postgres', 'DROP TABLE public.pg_cron_works');
+	return;
 }
 
 # Add test/data/NAME.yaml as the connector of that name, or of another one.

@@ -296,7 +296,8 @@ my $asked = requests('/events');
 my $running = background_query($node, q{CALL lyftron.run('inc')});
 ok(wait_until(60, sub { requests('/events') > $asked }), 'a run waits for its source');
 is(job('inc', 'state'), 'running', 'the job is shown as running');
-for my $sql (q{CALL lyftron.run('inc')}, q{SELECT lyftron.set_state('inc', NULL)}, q{SELECT lyftron.drop_pipeline('inc')}, q{SELECT lyftron.alter_pipeline('inc', mode => 'full_refresh')})
+# a run that is queued waits for the one at work instead
+for my $sql ($ENV{LYFTRON_DRIVER} ? () : q{CALL lyftron.run('inc')}, q{SELECT lyftron.set_state('inc', NULL)}, q{SELECT lyftron.drop_pipeline('inc')}, q{SELECT lyftron.alter_pipeline('inc', mode => 'full_refresh')})
 {
 	like(complaint($sql), qr/ERROR:  55P03: pipeline "inc" is being run by another session/, "meanwhile refused: $sql");
 }

@@ -144,6 +144,31 @@ ok(wait_until(20, sub { $node->safe_psql('fresh', 'SELECT count(*) FROM done') =
 $start = time;
 $node->safe_psql('postgres', 'DROP DATABASE fresh');
 cmp_ok(time - $start, '<', 5, 'and dropped at once');
+
+# --- fewer slots than are wanted ---
+
+$node->append_conf('postgresql.conf', "max_worker_processes = 12\nlyftron.reserved_workers = 3\n");
+$node->restart;
+my $in = sub { return $node->safe_psql($_[0], $workers); };
+for my $database ('left', 'right')
+{
+	$node->safe_psql('postgres', "CREATE DATABASE \"$database\"");
+	$node->safe_psql($database, "CREATE EXTENSION lyftron; SELECT lyftron.create_pool('wide', max_workers => 6)");
+}
+$node->safe_psql('left', "SELECT count(lyftron.enqueue('SELECT pg_sleep(0.2)', pool => 'wide')) FROM generate_series(1, 1000)");
+ok(wait_until(20, sub { $in->('left') >= 3 }), 'one database takes what slots there are: ' . $in->('left'));
+like($node->safe_psql('left', "SELECT note FROM lyftron.pool_health WHERE pool = 'wide'"), qr/wants 6 workers, gets \d: raise max_worker_processes/, 'it says that it wants more');
+my $all = $node->safe_psql('left', 'SELECT granted FROM lyftron.wants() WHERE pool = $$wide$$');
+note("$all slots to share");
+$node->safe_psql('right', "SELECT count(lyftron.enqueue('SELECT pg_sleep(0.2)', pool => 'wide')) FROM generate_series(1, 1000)");
+$start = time;
+ok(wait_until(20, sub { abs($in->('left') - $in->('right')) <= 1 && $in->('left') + $in->('right') >= $all - 1 }), sprintf 'another one gets its share after %.1f s', time - $start)
+  or diag('left: ' . $in->('left') . ', right: ' . $in->('right'));
+cmp_ok(12 - sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type NOT IN ('client backend', 'checkpointer', 'background writer', 'walwriter', 'autovacuum launcher', 'autovacuum worker', 'io worker', 'startup')"),
+	'>=', 3, 'and the reserve is kept');
+$node->safe_psql('postgres', 'DROP DATABASE "left"');
+ok(wait_until(20, sub { $in->('right') > $all / 2 }), 'without the one the other has more');
+
 $node->append_conf('postgresql.conf', "lyftron.background_workers = off\n");
 $node->reload;
 until_is("SELECT count(*) FROM lyftron.workers() WHERE kind IN ('overseer', 'worker')", 0, 'a setting turns them off', 15);
