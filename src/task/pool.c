@@ -41,6 +41,15 @@ static LyfCatalogPlan unlimit_plan = {
 	"DELETE FROM lyftron.concurrency WHERE key = $1"
 };
 
+static LyfCatalogPlan bounds_plan = {
+	"SELECT min_workers >= 0 AND max_workers BETWEEN greatest(min_workers, 1) AND 256 AND threshold >= 0 AND idle_timeout >= interval '0' AS sound"
+	" FROM (SELECT coalesce($2, min_workers, 0) AS min_workers, coalesce($3, max_workers, 2) AS max_workers, coalesce($4, threshold, 0) AS threshold,"
+	"  coalesce($5, idle_timeout, interval '0') AS idle_timeout FROM (SELECT) one LEFT JOIN lyftron.pool ON name = $1) b"
+};
+
+/* tasks of one key at once, at most: each is a session */
+#define MAX_RUNNING	1000
+
 static char *
 pool_name(FunctionCallInfo fcinfo)
 {
@@ -58,16 +67,31 @@ pool_name(FunctionCallInfo fcinfo)
 	return name;
 }
 
-/* (name, min_workers, max_workers, threshold, idle_timeout); what is wrong violates a constraint of the table */
+static void
+take_sound(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "sound", &isnull));
+}
+
+/* (name, min_workers, max_workers, threshold, idle_timeout) */
 static uint64
 run_for_pool(FunctionCallInfo fcinfo, LyfCatalogPlan *plan)
 {
+	bool		sound = false;
 	LyfArgs		args = {0};
 
 	lyf_args_text(&args, pool_name(fcinfo));
 	for (int i = 1; i <= 3; i++)
 		lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	lyf_args_datum(&args, INTERVALOID, PG_GETARG_DATUM(4), PG_ARGISNULL(4));
+	lyf_args_run_kept(&args, &bounds_plan, take_sound, &sound);
+	if (!sound)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the bounds of pool \"%s\" are wrong", pool_name(fcinfo)),
+				 errhint("0 <= min_workers <= max_workers, 1 <= max_workers <= 256, threshold and idle_timeout are not negative.")));
 	lyf_wake_overseer_at_commit();
 	return lyf_args_run_kept(&args, plan, NULL, NULL);
 }
@@ -126,6 +150,11 @@ lyf_set_concurrency(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the key must be given")));
 	lyf_args_datum(&args, TEXTOID, PG_GETARG_DATUM(0), false);
+	if (!PG_ARGISNULL(1) && (PG_GETARG_INT32(1) < 1 || PG_GETARG_INT32(1) > MAX_RUNNING))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from 1 to %d tasks of a key can run at once", MAX_RUNNING),
+				 errhint("Null takes the limit away; lyftron.pause_pipeline and pause_pool keep tasks from being begun.")));
 	if (PG_ARGISNULL(1))
 		lyf_args_run_kept(&args, &unlimit_plan, NULL, NULL);
 	else
