@@ -13,3 +13,6 @@ REVOKE ALL ON FUNCTION lyftron.stop(boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lyftron.stop(boolean) TO @extowner@;
 COMMENT ON FUNCTION lyftron.stop(boolean) IS
 	'serve this database by background workers no more; now: end what they do, which is tried again later';
+
+-- Where a coordinator is at work it hears that there is one database more to look after.
+SELECT lyftron.tick();

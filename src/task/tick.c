@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "task/board.h"
 #include "task/task.h"
 
 LYF_FUNCTION_INFO_V1(lyf_tick_function);
@@ -174,5 +175,6 @@ Datum
 lyf_tick_function(PG_FUNCTION_ARGS)
 {
 	lyf_tick();
+	lyf_wake_overseer_at_commit();
 	PG_RETURN_VOID();
 }

@@ -59,6 +59,21 @@ is(sql("SELECT lyftron.retry_failed()"), '1', 'what failed is done again');
 ok(wait_until(60, sub { sql("SELECT count(*) FROM lyftron.queue") eq '0' }), 'with what was skipped');
 is(sql('SELECT count(DISTINCT name) FROM step'), '30', 'so that all is done');
 
+# --- many that end at the same moment, and one that waits for all of them ---
+
+sql(q{
+	SELECT lyftron.create_pipeline('leaf_' || i, kind => 'sql', source => 'SELECT 1', pool => 'wide') FROM generate_series(1, 64) i;
+	CREATE TABLE gathered (at timestamptz DEFAULT clock_timestamp());
+	SELECT lyftron.create_pipeline('gather', kind => 'sql', source => 'INSERT INTO public.gathered DEFAULT VALUES', pool => 'wide',
+		after => (SELECT array_agg('leaf_' || i) FROM generate_series(1, 64) i));});
+for (1 .. 5)
+{
+	sql("SELECT lyftron.trigger((SELECT array_agg('leaf_' || i) FROM generate_series(1, 64) i))");
+	wait_until(60, sub { sql('SELECT count(*) FROM lyftron.queue') eq '0' });
+}
+is(sql('SELECT count(*) FROM gathered'), '5', 'one that waits for 64 others is done each time, once');
+is(sql("SELECT count(*) FROM lyftron.task WHERE name LIKE 'leaf%' AND state = 'succeeded'"), 5 * 64, 'as those are');
+
 # --- the server was down ---
 
 sql(q{
