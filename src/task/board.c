@@ -119,14 +119,11 @@ lyf_wake_overseer(Oid database)
 		return;
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	entry = lyf_board_database(shared, database, true);
-	if (entry != NULL && entry->overseer.pid == MyProcPid)
-		;						/* it is awake */
-	else if (entry != NULL && entry->overseer.pid != 0)
-		lyf_process_wake(&entry->overseer);
-	else if (entry != NULL && shared->coordinator.pid != 0)
+	/* one that is just about to end may not look any more: then the coordinator does */
+	if (entry != NULL && entry->overseer.pid != MyProcPid)
 	{
 		entry->attention = true;
-		lyf_process_wake(&shared->coordinator);
+		lyf_process_wake(entry->overseer.pid != 0 ? &entry->overseer : &shared->coordinator);
 	}
 	LWLockRelease(&shared->lock);
 }

@@ -29,7 +29,7 @@ typedef struct LyfBoardDatabase
 {
 	Oid			database;		/* InvalidOid: the entry is free */
 	LyfProcess	overseer;
-	bool		attention;		/* somebody queued something while it had none */
+	bool		attention;		/* somebody did something since the overseer last looked */
 	bool		absent;			/* the last overseer found that it has nothing to do here */
 } LyfBoardDatabase;
 

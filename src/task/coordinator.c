@@ -151,53 +151,66 @@ is_over(BackgroundWorkerHandle *handle)
 	return handle == NULL || GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
 }
 
-/* Is an overseer to be started now?  Where the last one found nothing to do, only at times, or when somebody asks. */
-static bool
-wants_overseer(const Database *database)
+/*
+ * In how many ms is an overseer to be started?  -1: there is one.  Where the last one found nothing to do, only at
+ * times, or when somebody asks.
+ */
+static int64
+overseer_due_ms(const Database *database)
 {
 	LyfBoard   *board = lyf_board();
 	LyfBoardDatabase *entry;
-	int64		since = database->tried == 0 ? PG_INT64_MAX : TimestampDifferenceMilliseconds(database->tried, GetCurrentTimestamp());
+	int64		wait = RESTART_MS;
 	bool		has;
-	bool		absent;
-	bool		attention;
 
 	LWLockAcquire(&board->lock, LW_SHARED);
 	entry = lyf_board_database(board, database->oid, false);
 	has = entry != NULL && entry->overseer.pid != 0;
-	absent = entry != NULL && entry->absent;
-	attention = entry != NULL && entry->attention;
+	if (entry != NULL && entry->absent && !entry->attention)
+		wait = PROBE_MS;
 	LWLockRelease(&board->lock);
 	if (has || !is_over(database->overseer))
-		return false;
-	if (absent && !attention)
-		return since >= PROBE_MS;
-	return since >= RESTART_MS;
+		return -1;
+	if (database->tried == 0)
+		return 0;
+	return Max(wait - TimestampDifferenceMilliseconds(database->tried, GetCurrentTimestamp()), 0);
 }
 
 static void
+start_overseer(Coordinator *c, Database *database)
+{
+	LyfOrders	orders = {.database = database->oid};
+	MemoryContext old;
+
+	database->tried = GetCurrentTimestamp();
+	/* it would only wait for who drops it */
+	if (lyf_database_is_wanted(database->oid))
+		return;
+	if (database->overseer != NULL)
+		pfree(database->overseer);
+	database->overseer = NULL;
+	old = MemoryContextSwitchTo(c->cxt);
+	(void) lyf_process_start("lyf_overseer_main", "lyftron overseer", "lyftron overseer", &orders,
+							 BGW_NEVER_RESTART, true, &database->overseer);
+	MemoryContextSwitchTo(old);
+}
+
+/* those that are due; the time until the next one is, in ms */
+static int64
 start_overseers(Coordinator *c)
 {
+	int64		next = SLEEP_MS;
+
 	for (int i = 0; i < c->count; i++)
 	{
-		Database   *database = &c->databases[i];
-		LyfOrders	orders = {.database = database->oid};
-		MemoryContext old;
+		int64		due = overseer_due_ms(&c->databases[i]);
 
-		if (!wants_overseer(database))
-			continue;
-		database->tried = GetCurrentTimestamp();
-		/* it would only wait for who drops it */
-		if (lyf_database_is_wanted(database->oid))
-			continue;
-		if (database->overseer != NULL)
-			pfree(database->overseer);
-		database->overseer = NULL;
-		old = MemoryContextSwitchTo(c->cxt);
-		(void) lyf_process_start("lyf_overseer_main", "lyftron overseer", "lyftron overseer", &orders,
-								 BGW_NEVER_RESTART, true, &database->overseer);
-		MemoryContextSwitchTo(old);
+		if (due == 0)
+			start_overseer(c, &c->databases[i]);
+		else if (due > 0)
+			next = Min(next, due);
 	}
+	return next;
 }
 
 /* Entries of workers that ended without saying so, or never came up. */
@@ -521,14 +534,16 @@ lyf_coordinator_main(Datum arg)
 	c->cxt = AllocSetContextCreate(TopMemoryContext, "lyftron coordinator", ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{
+		int64		wait = SLEEP_MS;
+
 		if (c->listed == 0 || TimestampDifferenceExceeds(c->listed, GetCurrentTimestamp(), LIST_MS) || !knows_all(c))
 			list_databases(c);
 		clear_workers(c);
 		if (lyf_background_workers)
 		{
-			start_overseers(c);
+			wait = start_overseers(c);
 			scale(c);
 		}
-		lyf_process_wait(SLEEP_MS, "LyftronCoordinator", &c->wait_event);
+		lyf_process_wait(wait, "LyftronCoordinator", &c->wait_event);
 	}
 }

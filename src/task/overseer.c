@@ -50,7 +50,6 @@ enter(Oid database)
 	if (entry != NULL && entry->overseer.pid == 0)
 	{
 		entry->overseer = lyf_process_self();
-		entry->attention = false;
 		mine = true;
 	}
 	LWLockRelease(&board->lock);
@@ -119,6 +118,20 @@ is_served(Overseer *overseer)
 	return lyf_service_is_enabled();
 }
 
+/* What was done before now is seen by the look that begins. */
+static void
+begin_look(Oid database)
+{
+	LyfBoard   *board = lyf_board();
+	LyfBoardDatabase *entry;
+
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, database, false);
+	if (entry != NULL)
+		entry->attention = false;
+	LWLockRelease(&board->lock);
+}
+
 /* in a transaction that ends with it; true: the number of workers that are wanted has changed */
 static bool
 look(Overseer *overseer)
@@ -126,6 +139,7 @@ look(Overseer *overseer)
 	bool		served;
 	bool		changed = false;
 
+	begin_look(overseer->database);
 	StartTransactionCommand();
 	served = is_served(overseer);
 	if (served)
