@@ -1,5 +1,6 @@
 -- Pipelines queued with those that come after them; schedules; backfills.
 CREATE SCHEMA flows;
+SELECT coalesce(max(id), 0) AS flows_before FROM lyftron.flows \gset
 SET search_path = flows, public;
 SET timezone = 'UTC';
 CREATE TABLE done (what text, nominal text DEFAULT current_setting('lyftron.nominal_time', true),
@@ -31,7 +32,7 @@ SELECT name, state FROM lyftron.task ORDER BY name;
 CALL lyftron.work();
 SELECT array_agg(what ORDER BY n) FROM done;
 SELECT count(*) FROM loaded;
-SELECT cause, roots, state, tasks, unfinished, succeeded FROM lyftron.flows;
+SELECT cause, roots, state, tasks, unfinished, succeeded FROM lyftron.flows WHERE id > :flows_before;
 SELECT pipeline, mode, state FROM lyftron.jobs WHERE pipeline IN ('before', 'load', 'mart', 'other', 'last') ORDER BY id;
 SELECT * FROM lyftron.edge;
 

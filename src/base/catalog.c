@@ -6,9 +6,12 @@
 
 #include "access/genam.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -21,6 +24,23 @@ Oid
 lyf_schema_oid(void)
 {
 	return get_namespace_oid("lyftron", false);
+}
+
+/*
+ * Keep the extension from being dropped until the transaction ends.  Who drops it locks it first, and then table after
+ * table: without this, he and we could wait for each other's.
+ */
+static void
+lock_extension(Oid relid)
+{
+	static Oid	known_relid = InvalidOid;
+	static Oid	extension = InvalidOid;
+
+	if (relid != known_relid)
+		extension = get_extension_oid("lyftron", true);
+	known_relid = relid;
+	if (OidIsValid(extension))
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 }
 
 /* The owner of the extension's tables: who ran the install script. */
@@ -39,6 +59,7 @@ catalog_owner(void)
 				 errhint("Run CREATE EXTENSION lyftron in this database.")));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
+	lock_extension(relid);
 	return owner;
 }
 
@@ -50,17 +71,32 @@ typedef struct Scope
 	int			guc_level;
 } Scope;
 
-/* be the tables' owner, with only pg_catalog in the search_path */
+static void
+set_for_now(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Be the tables' owner, with only pg_catalog in the search_path.  A plan that is kept goes by the indexes: it
+ * may have been made when a table was empty, and be used when it is not.
+ */
 static Scope
-enter(void)
+enter(bool keep)
 {
 	Scope		scope;
 
 	GetUserIdAndSecContext(&scope.caller, &scope.sec_context);
 	scope.guc_level = NewGUCNestLevel();
 	SetUserIdAndSecContext(catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_for_now("search_path", "pg_catalog, pg_temp");
+	if (keep)
+	{
+		set_for_now("enable_seqscan", "off");
+		set_for_now("jit", "off");	/* what is off costs so much that it would seem worth it */
+		set_for_now("enable_hashjoin", "off");
+		set_for_now("enable_mergejoin", "off");
+	}
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	return scope;
@@ -117,7 +153,7 @@ run(LyfCatalogPlan *statement, bool keep, int nargs, const Oid *types, const Dat
 	int			result;
 
 	set_null_flags(null_flags, nargs, nulls);
-	scope = enter();
+	scope = enter(keep);
 	if (keep && statement->plan == NULL)
 		statement->plan = prepare(statement->sql, nargs, types);
 	if (keep)

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
@@ -140,8 +141,8 @@ lyf_wake_coordinator(void)
 	LWLockRelease(&shared->lock);
 }
 
-/* Wake idle workers, each once: who is woken counts as busy until it says otherwise. */
-static void
+/* Wake idle workers, each once: who is woken counts as busy until it says otherwise.  How many are missing? */
+static int
 wake_workers(LyfBoard *shared, const Wake *wake)
 {
 	int			left = wake->count;
@@ -161,20 +162,24 @@ wake_workers(LyfBoard *shared, const Wake *wake)
 		if (worker->owner == wake->owner)
 			left--;
 	}
+	return left;
 }
 
 static void
 wake_all(void)
 {
 	LyfBoard   *shared = lyf_board();
+	bool		missing = wake_count == 0;
 
 	if (shared == NULL)
 		return;
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < wake_count; i++)
-		wake_workers(shared, &wakes[i]);
+		missing = wake_workers(shared, &wakes[i]) > 0 || missing;
 	LWLockRelease(&shared->lock);
-	lyf_wake_overseer(MyDatabaseId);
+	/* where each task has a worker there is nothing to be seen to */
+	if (missing)
+		lyf_wake_overseer(MyDatabaseId);
 }
 
 static void
@@ -227,9 +232,14 @@ lyf_wake_at_commit(const char *pool, Oid owner)
 	wake->count = 1;
 }
 
+/* Who is woken by our leaving is to find our locks free: they are given back first, as they are a little later anyway. */
 static void
 leave_at_exit(int code, Datum arg)
 {
+	if (my_number < 0)
+		return;
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(USER_LOCKMETHOD, true);
 	lyf_worker_leave();
 }
 

@@ -95,7 +95,7 @@ extern void lyf_wake_coordinator(void);
 
 /*
  * A task of this owner's in this pool is ready when the transaction commits: then so many
- * idle workers are woken, and the overseer.
+ * idle workers are woken, and the overseer if there are not as many.
  */
 extern void lyf_wake_at_commit(const char *pool, Oid owner);
 extern void lyf_wake_overseer_at_commit(void);

@@ -7,7 +7,8 @@
  * lane and looks on from there, so that it need not pass what was taken long ago
  * and what an old snapshot keeps from being removed.  What was put in behind its
  * back (a transaction that committed late, a new lane) it finds when it looks at
- * the lanes anew: every so often, and whenever it finds nothing.
+ * the lanes anew: every so often, and whenever it finds nothing; but where that
+ * takes long, since an old snapshot keeps what was done, no more often than it is worth.
  */
 #include "postgres.h"
 
@@ -22,6 +23,12 @@
 #include "task/task.h"
 
 #define LOOK_ANEW_US	INT64CONST(1000000)
+
+/* between two looks passes this many times what one takes */
+#define LOOK_SHARE		20
+
+/* a look that took so little need not wait */
+#define REST_US			INT64CONST(10000)
 
 /* lanes that a claimer knows at most: it goes on with others when these are empty */
 #define MAX_LANES		1000
@@ -40,18 +47,19 @@ struct LyfClaimer
 	Lane		lanes[MAX_LANES];	/* the best priority first */
 	int			count;
 	int64		looked_us;		/* when the lanes were last looked at, 0: never */
+	int64		look_took_us;
 };
 
 static LyfCatalogPlan lanes_plan = {
 	"WITH RECURSIVE lane AS ("
-	" (SELECT owner::oid AS owner, priority FROM lyftron.queue"
-	"  WHERE state = 'ready' AND pool = $1 ORDER BY lyftron.queue.owner, priority LIMIT 1)"
+	" (SELECT owner::oid AS owner, priority, seq FROM lyftron.queue"
+	"  WHERE state = 'ready' AND pool = $1 ORDER BY lyftron.queue.owner, priority, seq LIMIT 1)"
 	" UNION ALL"
-	" SELECT n.owner, n.priority FROM lane l, LATERAL ("
-	"  SELECT q.owner::oid AS owner, q.priority FROM lyftron.queue q"
+	" SELECT n.owner, n.priority, n.seq FROM lane l, LATERAL ("
+	"  SELECT q.owner::oid AS owner, q.priority, q.seq FROM lyftron.queue q"
 	"  WHERE q.state = 'ready' AND q.pool = $1 AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
-	"  ORDER BY q.owner, q.priority LIMIT 1) n)"
-	" SELECT owner, priority FROM lane ORDER BY priority, owner"
+	"  ORDER BY q.owner, q.priority, q.seq LIMIT 1) n)"
+	" SELECT owner, priority, seq FROM lane ORDER BY priority, owner"
 };
 
 /* the pool's being paused is looked at here, so that it holds from the next task on */
@@ -91,25 +99,41 @@ add_lane(void *arg, HeapTuple tuple, TupleDesc desc)
 
 	lane.owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
 	lane.priority = DatumGetInt32(lyf_catalog_column(tuple, desc, "priority", &isnull));
+	lane.passed = lyf_task_integer(tuple, desc, "seq") - 1;
 	if (claimer->count < MAX_LANES)
 		claimer->lanes[claimer->count++] = lane;
 }
 
-/* Learn the lanes, and look at each from its beginning; those of others' tasks are left out. */
+/* A background worker is there for its own role's tasks: others' get one with their settings. */
+static bool
+may_work_for(Oid owner)
+{
+	return lyf_is_worker ? owner == GetUserId() : has_privs_of_role(GetUserId(), owner);
+}
+
+/* Learn the lanes, and where each begins; those of others' tasks are left out. */
 static void
 look_anew(LyfClaimer *claimer)
 {
+	int64		start = lyf_monotonic_us();
 	LyfArgs		args = {0};
 	int			kept = 0;
 
 	claimer->count = 0;
-	claimer->looked_us = lyf_monotonic_us();
 	lyf_args_text(&args, claimer->pool);
 	lyf_args_run_kept(&args, &lanes_plan, add_lane, claimer);
 	for (int i = 0; i < claimer->count; i++)
-		if (has_privs_of_role(GetUserId(), claimer->lanes[i].owner))
+		if (may_work_for(claimer->lanes[i].owner))
 			claimer->lanes[kept++] = claimer->lanes[i];
 	claimer->count = kept;
+	claimer->looked_us = lyf_monotonic_us();
+	claimer->look_took_us = claimer->looked_us - start;
+}
+
+int64
+lyf_claimer_rest_us(const LyfClaimer *claimer)
+{
+	return claimer->looked_us == 0 ? 0 : Max(claimer->looked_us + claimer->look_took_us * LOOK_SHARE - lyf_monotonic_us(), 0);
 }
 
 typedef struct Found
@@ -266,7 +290,7 @@ lyf_task_claim(LyfClaimer *claimer)
 		LyfTask    *task = claim_any(claimer);
 
 		CHECK_FOR_INTERRUPTS();
-		if (task == NULL && anew)
+		if (task == NULL && (anew || lyf_claimer_rest_us(claimer) > REST_US))
 			return NULL;
 		if (task == NULL)
 		{

@@ -22,9 +22,11 @@
 
 extern PGDLLEXPORT void lyf_overseer_main(Datum arg);
 
-/* it looks this often whether somebody waits for it to leave the database, */
+/* it looks at the queue no more often than this, */
+#define PAUSE_MS	10
+/* this often whether somebody waits for it to leave the database, */
 #define LOOK_MS		1000
-/* and this often at the queue, though nobody woke it */
+/* and this often at the queue though nobody woke it */
 #define SLEEP_MS	5000
 
 typedef struct Overseer
@@ -212,9 +214,12 @@ wait_for_something(Overseer *overseer)
 		lyf_process_wait(Min(ms, LOOK_MS), "LyftronOverseer", &overseer->wait_event);
 		if (lyf_database_is_wanted(overseer->database))
 			give_way(overseer);
-		/* woken before its time */
+		/* woken before its time: what comes in the same moment is looked at together */
 		if (TimestampDifferenceMilliseconds(before, GetCurrentTimestamp()) < Min(ms, LOOK_MS))
+		{
+			pg_usleep(PAUSE_MS * 1000L);
 			return;
+		}
 	}
 }
 

@@ -23,11 +23,13 @@ LYF_FUNCTION_INFO_V1(lyf_enqueue);
 #define FIRST_WAIT_MS	INT64CONST(5000)
 #define LONGEST_WAIT_MS INT64CONST(3600000)
 
-static LyfCatalogPlan enqueue_plan = {
-	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)"
-	" SELECT CASE WHEN $9 > clock_timestamp() THEN 'scheduled' ELSE 'ready' END, 'sql', coalesce($2, 'sql'), $1, $3, $4::regrole, $5, $6, $7, $8, $8,"
-	" coalesce($9, clock_timestamp()), $10"
-	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id, pool, owner::oid AS owner, state"
+#define ENQUEUE \
+	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)" \
+	" VALUES ($1, 'sql', $2, $3, $4, $5::regrole, $6, $7, $8, $9, $9, $10, $11)"
+
+static LyfCatalogPlan enqueue_plan = {ENQUEUE " RETURNING id"};
+static LyfCatalogPlan enqueue_unique_plan = {
+	ENQUEUE " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
 };
 
 static LyfCatalogPlan succeeded_plan = {
@@ -73,13 +75,21 @@ take_id(void *arg, HeapTuple tuple, TupleDesc desc)
 	bool		isnull;
 
 	*(int64 *) arg = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
-	lyf_wake_row(NULL, tuple, desc);
+}
+
+static void
+add_text(LyfArgs *args, FunctionCallInfo fcinfo, int number)
+{
+	lyf_args_datum(args, TEXTOID, PG_ARGISNULL(number) ? (Datum) 0 : PG_GETARG_DATUM(number), PG_ARGISNULL(number));
 }
 
 /* lyftron.enqueue(command, name, pool, priority, run_at, key, unique_key, max_attempts) */
 Datum
 lyf_enqueue(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz run_at = PG_ARGISNULL(4) ? now : PG_GETARG_TIMESTAMPTZ(4);
+	bool		ready = run_at <= now;
 	LyfArgs		args = {0};
 	int64		id = 0;
 
@@ -88,19 +98,27 @@ lyf_enqueue(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("command, pool, priority and max_attempts must not be null")));
-	lyf_args_datum(&args, TEXTOID, PG_GETARG_DATUM(0), false);
-	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1), PG_ARGISNULL(1));
+	lyf_args_text(&args, ready ? "ready" : "scheduled");
+	if (PG_ARGISNULL(1))
+		lyf_args_text(&args, "sql");
+	else
+		add_text(&args, fcinfo, 1);
+	add_text(&args, fcinfo, 0);
 	lyf_args_text(&args, namespace_search_path);
 	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
-	lyf_args_datum(&args, TEXTOID, PG_GETARG_DATUM(2), false);
+	add_text(&args, fcinfo, 2);
 	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(3), false);
-	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5), PG_ARGISNULL(5));
-	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(6) ? (Datum) 0 : PG_GETARG_DATUM(6), PG_ARGISNULL(6));
-	lyf_args_datum(&args, TIMESTAMPTZOID, PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4), PG_ARGISNULL(4));
+	add_text(&args, fcinfo, 5);
+	add_text(&args, fcinfo, 6);
+	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(run_at), false);
 	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(7), false);
-	lyf_args_run_kept(&args, &enqueue_plan, take_id, &id);
+	lyf_args_run_kept(&args, PG_ARGISNULL(6) ? &enqueue_plan : &enqueue_unique_plan, take_id, &id);
 	if (id == 0)
 		PG_RETURN_NULL();
+	if (ready)
+		lyf_wake_at_commit(text_to_cstring(PG_GETARG_TEXT_PP(2)), GetUserId());
+	else
+		lyf_wake_overseer_at_commit();
 	PG_RETURN_INT64(id);
 }
 

@@ -67,6 +67,9 @@ typedef struct LyfClaimer LyfClaimer;
 
 extern LyfClaimer *lyf_claimer_begin(const char *pool);
 
+/* how long until it is worth to look for what a claim did not find, in us; more than nothing where that takes long */
+extern int64 lyf_claimer_rest_us(const LyfClaimer *claimer);
+
 /*
  * Take the next task that the current user may work on, NULL: there is none.  It is this
  * session's (locked) at once, and said to be running when the caller commits.  In
@@ -119,8 +122,8 @@ extern int64 lyf_error_retry_after_ms(const ErrorData *error);
 extern void lyf_tick(void);
 extern TimestampTz lyf_next_due(void);	/* when there is something to do for it next, as far as is known */
 
-/* in work.c: tasks that this session has done */
-extern int64 lyf_tasks_done;
+/* in work.c: when this session had done its last task, by the monotonic clock */
+extern int64 lyf_last_task_us;
 
 /* in worker.c: is this session a background process of ours?  Then a task leaves nothing in it. */
 extern bool lyf_is_worker;

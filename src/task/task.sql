@@ -47,7 +47,7 @@ CREATE SEQUENCE lyftron.queue_seq;
 CREATE TABLE lyftron.queue (
 	id            bigint PRIMARY KEY DEFAULT pg_catalog.nextval('lyftron.queue_seq'),
 	seq           bigint NOT NULL DEFAULT pg_catalog.nextval('lyftron.queue_seq'),
-	state         text NOT NULL CHECK (state IN ('ready', 'scheduled', 'waiting', 'blocked', 'paused', 'running')),
+	state         text NOT NULL,
 	kind          text NOT NULL,
 	name          text NOT NULL,
 	command       text,

@@ -29,7 +29,7 @@ LYF_FUNCTION_INFO_V1(lyf_work);
 /* the queue is looked after this often, and a session that waits wakes up */
 #define TICK_US			INT64CONST(1000000)
 
-int64		lyf_tasks_done = 0;
+int64		lyf_last_task_us = 0;
 
 typedef struct Work
 {
@@ -106,14 +106,16 @@ next_task(Work *work)
 
 /* until something may be there to do; at most so long */
 static void
-wait_for_work(int64 wait_us)
+wait_for_work(const LyfClaimer *claimer, int64 wait_us)
 {
+	int64		rest_us = lyf_claimer_rest_us(claimer);
+
 	static uint32 wait_event = 0;
 
 	if (wait_event == 0)
 		wait_event = LYF_WAIT_EVENT("LyftronWorkerIdle");
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 (long) (Min(wait_us, TICK_US) / 1000 + 1), wait_event);
+					 (long) (Min(Min(wait_us, TICK_US), rest_us > 0 ? rest_us : TICK_US) / 1000 + 1), wait_event);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -134,15 +136,14 @@ work_on(Work *work, int64 most, int64 wait_us)
 		{
 			lyf_worker_set(LYF_WORKER_BUSY, work->task->id);
 			do_task(work);
-			lyf_tasks_done++;
 			done++;
-			idle_since = lyf_monotonic_us();
+			idle_since = lyf_last_task_us = lyf_monotonic_us();
 			continue;
 		}
 		left = wait_us - (lyf_monotonic_us() - idle_since);
 		if (left <= 0)
 			break;
-		wait_for_work(left);
+		wait_for_work(work->claimer, left);
 	}
 	return done;
 }
@@ -151,6 +152,24 @@ static int64
 interval_us(const Interval *interval)
 {
 	return interval->time + (interval->day + INT64CONST(30) * interval->month) * USECS_PER_DAY;
+}
+
+/* A background worker is for one pool, and keeps what it learned of it from call to call. */
+static LyfClaimer *
+get_claimer(const char *pool)
+{
+	static LyfClaimer *kept = NULL;
+	MemoryContext old;
+
+	if (!lyf_is_worker)
+		return lyf_claimer_begin(pool);
+	if (kept == NULL)
+	{
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		kept = lyf_claimer_begin(pool);
+		MemoryContextSwitchTo(old);
+	}
+	return kept;
 }
 
 /* lyftron.work(pool, tasks, wait) */
@@ -183,7 +202,7 @@ lyf_work(PG_FUNCTION_ARGS)
 	work->cxt = cxt;
 	work->task_cxt = AllocSetContextCreate(cxt, "lyftron task", ALLOCSET_DEFAULT_SIZES);
 	work->pool = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	work->claimer = lyf_claimer_begin(work->pool);
+	work->claimer = get_claimer(work->pool);
 	entered = lyf_worker_enter(work->pool, -1, 0);
 	PG_TRY();
 	{

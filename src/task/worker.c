@@ -30,8 +30,9 @@
 
 extern PGDLLEXPORT void lyf_worker_main(Datum arg);
 
-/* after so many tasks it reports statistics, by which autovacuum knows what to do */
+/* after so many tasks, or as long without one, it reports statistics, by which autovacuum knows what to do */
 #define TASKS_A_CALL	100
+#define WAIT_A_CALL		"1 second"
 
 /* after an error that was not a task's */
 #define PAUSE_MS		1000
@@ -108,7 +109,9 @@ bool		lyf_is_worker = false;
 void
 lyf_session_discard(void)
 {
+	PushActiveSnapshot(GetTransactionSnapshot());
 	ResetTempTableNamespace();
+	PopActiveSnapshot();
 	DropAllPreparedStatements();
 	LockReleaseSession(USER_LOCKMETHOD);
 }
@@ -119,7 +122,6 @@ lyf_worker_main(Datum arg)
 	static uint32 wait_event = 0;
 	LyfOrders	orders;
 	MemoryContext cxt;
-	int64		idle_since = lyf_monotonic_us();
 	char	   *sql;
 
 	memcpy(&orders, MyBgworkerEntry->bgw_extra, sizeof(LyfOrders));
@@ -129,23 +131,21 @@ lyf_worker_main(Datum arg)
 	lyf_is_worker = true;
 	MemoryContextSwitchTo(TopMemoryContext);
 	cxt = AllocSetContextCreate(TopMemoryContext, "lyftron worker", ALLOCSET_DEFAULT_SIZES);
-	sql = psprintf("CALL lyftron.work(%s, %d)", quote_literal_cstr(NameStr(orders.pool)), TASKS_A_CALL);
-	for (;;)
+	sql = psprintf("CALL lyftron.work(%s, %d, '%s')", quote_literal_cstr(NameStr(orders.pool)), TASKS_A_CALL, WAIT_A_CALL);
+	lyf_last_task_us = lyf_monotonic_us();
+	while (!lyf_worker_retires())
 	{
-		int64		done = lyf_tasks_done;
+		int64		last = lyf_last_task_us;
+		int64		idle_ms;
 
-		if (lyf_worker_retires())
-			break;
 		work_guarded(sql, cxt);
 		lyf_process_interrupts();
-		if (lyf_tasks_done != done)
-		{
-			idle_since = lyf_monotonic_us();
+		if (lyf_last_task_us != last)
 			continue;
-		}
-		if (lyf_worker_leave_idle((lyf_monotonic_us() - idle_since) / 1000))
+		idle_ms = (lyf_monotonic_us() - last) / 1000;
+		if (lyf_worker_leave_idle(idle_ms))
 			break;
-		lyf_process_wait(lyf_worker_patience_ms((lyf_monotonic_us() - idle_since) / 1000), "LyftronWorkerIdle", &wait_event);
+		lyf_process_wait(lyf_worker_patience_ms(idle_ms), "LyftronWorkerIdle", &wait_event);
 	}
 	lyf_worker_leave();
 	proc_exit(0);
