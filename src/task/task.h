@@ -125,6 +125,9 @@ extern void lyf_log_error(const LyfTask *task, const ErrorData *error, Timestamp
 #define LYF_LOG_ROWS(tasks, level, message) \
 	" logged AS (INSERT INTO lyftron.log (task, attempt, level, message) SELECT id, attempt, '" level "', " message " FROM " tasks ")"
 
+/* in retention.c: what is older than lyftron.keep_history goes, a little at a time */
+extern void lyf_retention_tick(void);
+
 /* in outcome.c: may an error pass by itself; and not before when, if the source said so (0: it did not) */
 extern bool lyf_error_is_transient(const ErrorData *error);
 extern int64 lyf_error_retry_after_ms(const ErrorData *error);

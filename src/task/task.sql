@@ -32,7 +32,8 @@ COMMENT ON COLUMN lyftron.concurrency.max_running IS 'so many at once';
 -- A copy of the database has another one's OID here: it is not served before somebody says so.
 CREATE TABLE lyftron.service (
 	database      oid NOT NULL,
-	enabled       boolean
+	enabled       boolean,
+	purged_at     timestamptz
 );
 CREATE UNIQUE INDEX service_one ON lyftron.service ((true));
 REVOKE ALL ON TABLE lyftron.service FROM PUBLIC;
@@ -40,6 +41,7 @@ INSERT INTO lyftron.service (database) SELECT oid FROM pg_catalog.pg_database WH
 COMMENT ON TABLE lyftron.service IS 'is this database served by background workers?';
 COMMENT ON COLUMN lyftron.service.database IS 'OID of the database that this was said of';
 COMMENT ON COLUMN lyftron.service.enabled IS 'true: it is; false: it is not; null: where lyftron is in shared_preload_libraries';
+COMMENT ON COLUMN lyftron.service.purged_at IS 'when what is older than lyftron.keep_history was last removed; null: that goes on with the next tick';
 
 -- What is to be done and being done.  What is over leaves for the history in the same statement, so that
 -- this table stays as small as the work at hand.

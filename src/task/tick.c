@@ -148,6 +148,7 @@ lyf_tick(void)
 		lyf_args_run_kept(&args, &due_plan, lyf_wake_row, NULL);
 		take_up_orphans();
 		lyf_args_run_kept(&args, &unblock_plan, lyf_wake_row, NULL);
+		lyf_retention_tick();
 	}
 	PG_FINALLY();
 	{
