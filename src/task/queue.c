@@ -122,6 +122,8 @@ lyf_task_succeeded(const LyfTask *task)
 	lyf_args_int8(&args, task->id);
 	require_ours(task, lyf_args_run_kept(&args, &succeeded_plan, NULL, NULL));
 	lyf_log_messages(task);
+	if (strcmp(task->kind, "pipeline") == 0)
+		lyf_alert_ended(task->id);
 	if (task->flow != 0)
 		lyf_flow_succeeded(task->id);
 }
@@ -167,6 +169,7 @@ lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int
 	lyf_args_text(&args, error->hint);
 	require_ours(task, lyf_args_run_kept(&args, &failed_plan, take_cancelled, &cancelled));
 	lyf_log_error(task, error, 0);
+	lyf_alert_ended(task->id);
 	if (task->flow != 0)
 		lyf_flow_failed(task->id, task->name, task->flow, task->on_failure);
 	return cancelled;

@@ -125,6 +125,14 @@ extern void lyf_log_error(const LyfTask *task, const ErrorData *error, Timestamp
 #define LYF_LOG_ROWS(tasks, level, message) \
 	" logged AS (INSERT INTO lyftron.log (task, attempt, level, message) SELECT id, attempt, '" level "', " message " FROM " tasks ")"
 
+/* in alert.c: tell those who want to know: of a task that is over, in the transaction that ends it; */
+extern void lyf_alert_ended(int64 task);
+extern void lyf_alert_expect(const char *pipeline, TimestampTz due);	/* a pipeline is due, and may be late some day */
+extern void lyf_alerts_tick(void);	/* of those that are */
+
+/* in alert_send.c: a task of the kind webhook; raises */
+extern void lyf_alert_send(const LyfTask *task);
+
 /* in retention.c: what is older than lyftron.keep_history goes, a little at a time */
 extern void lyf_retention_tick(void);
 

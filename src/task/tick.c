@@ -114,6 +114,7 @@ take_up(int64 id)
 	if (lyf_args_run_kept(&args, &orphan_again_plan, lyf_wake_row, NULL) > 0 ||
 		lyf_args_run_kept(&args, &orphan_over_plan, take_over, over) == 0)
 		return;
+	lyf_alert_ended(over->id);
 	if (over->flow != 0)
 		lyf_flow_failed(over->id, over->name, over->flow, over->on_failure);
 }
@@ -145,6 +146,7 @@ lyf_tick(void)
 	PG_TRY();
 	{
 		lyf_schedules_tick();
+		lyf_alerts_tick();
 		lyf_args_run_kept(&args, &due_plan, lyf_wake_row, NULL);
 		take_up_orphans();
 		lyf_args_run_kept(&args, &unblock_plan, lyf_wake_row, NULL);
