@@ -8,6 +8,7 @@
 
 #include "base/settings.h"
 #include "task/process.h"
+#include "task/task.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,4 +19,5 @@ _PG_init(void)
 {
 	lyf_settings_init();
 	lyf_service_init();
+	lyf_log_init();
 }

@@ -73,13 +73,17 @@
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
 #endif
 
-/* may this role use this foreign server? */
+/* may this role use this foreign server, this foreign data wrapper? */
 #if PG_VERSION_NUM >= 160000
 #define lyf_server_aclcheck(server, role) \
 	object_aclcheck(ForeignServerRelationId, (server), (role), ACL_USAGE)
+#define lyf_wrapper_aclcheck(wrapper, role) \
+	object_aclcheck(ForeignDataWrapperRelationId, (wrapper), (role), ACL_USAGE)
 #else
 #define lyf_server_aclcheck(server, role) \
 	pg_foreign_server_aclcheck((server), (role), ACL_USAGE)
+#define lyf_wrapper_aclcheck(wrapper, role) \
+	pg_foreign_data_wrapper_aclcheck((wrapper), (role), ACL_USAGE)
 #endif
 
 /* where ExplainState and ExplainProperty* are declared */

@@ -19,6 +19,7 @@ int			lyf_checkpoint_interval;
 int			lyf_checkpoint_size;
 int			lyf_max_concurrency;
 int			lyf_reserved_workers;
+int			lyf_keep_history;
 bool		lyf_pushdown;
 bool		lyf_background_workers;
 char	   *lyf_allowed_hosts;
@@ -59,6 +60,8 @@ static const IntSetting int_settings[] = {
 	&lyf_max_concurrency, 8, 1, 100, 0},
 	{"lyftron.reserved_workers", "Slots of background workers that lyftron leaves free for others.",
 	&lyf_reserved_workers, 2, 0, 1000, 0, PGC_SIGHUP},
+	{"lyftron.keep_history", "How long tasks that are over, runs and their logs are kept, 0 for ever.",
+	&lyf_keep_history, 30 * 24 * 60, 0, INT_MAX, GUC_UNIT_MIN, PGC_SIGHUP},
 };
 
 typedef struct TextSetting

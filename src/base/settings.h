@@ -13,6 +13,7 @@ extern int	lyf_checkpoint_interval;	/* ms */
 extern int	lyf_checkpoint_size;	/* kB */
 extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
 extern int	lyf_reserved_workers;	/* slots that are left free for others */
+extern int	lyf_keep_history;	/* minutes, 0 = for ever */
 extern bool lyf_background_workers;
 extern bool lyf_pushdown;			/* may WHERE become part of requests? */
 extern char *lyf_allowed_hosts; /* a list, base/hosts.h reads it */

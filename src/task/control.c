@@ -37,14 +37,17 @@ static LyfCatalogPlan find_plan = {
 	"SELECT id, kind, name, state, owner::oid AS owner, flow, window_start IS NOT NULL AS bounded, on_failure, pid FROM lyftron.queue WHERE id = $1 FOR UPDATE"
 };
 
+#define CANCELLED	"'cancelled by ' || $2"
+
 static LyfCatalogPlan cancel_running_plan = {
-	"UPDATE lyftron.queue SET cancelled = true WHERE id = $1"
+	"WITH asked AS (UPDATE lyftron.queue SET cancelled = true WHERE id = $1 RETURNING *)," LYF_LOG_ROWS("asked", "info", CANCELLED)
+	" SELECT 1 FROM asked"
 };
 
 static LyfCatalogPlan cancel_waiting_plan = {
-	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 RETURNING *)"
+	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 RETURNING *)," LYF_LOG_ROWS("done", "info", CANCELLED)
 	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate)"
-	" SELECT 'cancelled', " LYF_HISTORY_COLUMNS ", 'cancelled by ' || $2, '57014' FROM done"
+	" SELECT 'cancelled', " LYF_HISTORY_COLUMNS ", " CANCELLED ", '57014' FROM done"
 };
 
 static LyfCatalogPlan pause_task_plan = {
@@ -205,19 +208,19 @@ lyf_cancel_task(PG_FUNCTION_ARGS)
 
 	if (subject == NULL)
 		PG_RETURN_BOOL(false);
+	lyf_args_int8(&args, id);
+	lyf_args_text(&args, GetUserNameFromId(GetUserId(), false));
 	if (strcmp(subject->state, "running") == 0)
 	{
 		/*
 		 * Its end waits for the lock of its row, which we have until we commit: the signal
 		 * cannot meet what the process does next.
 		 */
-		run_for_task(&cancel_running_plan, id);
+		lyf_args_run_kept(&args, &cancel_running_plan, NULL, NULL);
 		if (is_run_by(id, subject->pid))
 			(void) kill(subject->pid, SIGINT);
 		PG_RETURN_BOOL(true);
 	}
-	lyf_args_int8(&args, id);
-	lyf_args_text(&args, GetUserNameFromId(GetUserId(), false));
 	lyf_args_run_kept(&args, &cancel_waiting_plan, NULL, NULL);
 	if (subject->flow != 0)
 		lyf_flow_failed(id, subject->name, subject->flow, subject->on_failure);

@@ -109,7 +109,7 @@ latest_time(const Due *due, const LyfSchedule *schedule, TimestampTz now)
 	return due->next_at;
 }
 
-/* Is it to be queued, and for which time?  It is moved on to the next one. */
+/* Is it to be queued, and for which time?  It is moved on to the next one, and alerts wait for this one. */
 static bool
 decide(const Due *due, TimestampTz now, TimestampTz *nominal)
 {
@@ -127,10 +127,12 @@ decide(const Due *due, TimestampTz now, TimestampTz *nominal)
 		if (due->queued)
 			return false;
 		*nominal = due->next_at;
+		lyf_alert_expect(due->name, *nominal);
 		move_on(due, &schedule, due->next_at);
 		return true;
 	}
 	*nominal = latest_time(due, &schedule, now);
+	lyf_alert_expect(due->name, *nominal);
 	move_on(due, &schedule, now);
 	return strcmp(due->missed, "once") == 0 || now - *nominal <= GRACE_US;
 }

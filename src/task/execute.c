@@ -29,6 +29,15 @@ execute_pipeline(LyfTask *task)
 	return lyf_pipeline_run(task->name, &task->occasion, finish_run, task);
 }
 
+/* one transaction, all of it */
+static ErrorData *
+execute_guarded(LyfGuarded function, LyfTask *task)
+{
+	ErrorData  *error = lyf_guarded(function, task);
+
+	return error != NULL ? error : lyf_guarded_commit();
+}
+
 static bool
 run_command(void *arg)
 {
@@ -42,14 +51,27 @@ run_command(void *arg)
 static ErrorData *
 execute_sql(LyfTask *task)
 {
-	ErrorData  *error = lyf_guarded(run_command, task);
+	return execute_guarded(run_command, task);
+}
 
-	return error != NULL ? error : lyf_guarded_commit();
+static bool
+send_alert(void *arg)
+{
+	lyf_alert_send(arg);
+	lyf_task_succeeded(arg);
+	return true;
+}
+
+static ErrorData *
+execute_webhook(LyfTask *task)
+{
+	return execute_guarded(send_alert, task);
 }
 
 static const TaskKind kinds[] = {
 	{"pipeline", execute_pipeline},
 	{"sql", execute_sql},
+	{"webhook", execute_webhook},
 };
 
 ErrorData *

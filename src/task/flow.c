@@ -77,6 +77,7 @@ static LyfCatalogPlan release_plan = {
 };
 
 #define SKIPPED \
+	"," LYF_LOG_ROWS("over", "warning", "$2") \
 	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error) SELECT 'skipped', " LYF_HISTORY_COLUMNS ", $2 FROM over RETURNING id, name"
 
 static LyfCatalogPlan skip_children_plan = {

@@ -46,7 +46,7 @@ static LyfCatalogPlan failed_plan = {
 /* not where another one of its key waits already: that one will do */
 static LyfCatalogPlan again_plan = {
 	"UPDATE lyftron.queue q SET state = 'scheduled', pid = NULL, error = $2, sqlstate = $3,"
-	" run_at = clock_timestamp() + $4 * interval '1 ms'"
+	" run_at = $4"
 	" WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() AND NOT cancelled" LYF_NO_SUCCESSOR
 	" RETURNING pool, owner::oid AS owner, state"
 };
@@ -139,6 +139,9 @@ lyf_task_succeeded(const LyfTask *task)
 
 	lyf_args_int8(&args, task->id);
 	require_ours(task, lyf_args_run_kept(&args, &succeeded_plan, NULL, NULL));
+	lyf_log_messages(task);
+	if (strcmp(task->kind, "pipeline") == 0)
+		lyf_alert_ended(task->id);
 	if (task->flow != 0)
 		lyf_flow_succeeded(task->id);
 }
@@ -147,13 +150,17 @@ lyf_task_succeeded(const LyfTask *task)
 static bool
 try_again(const LyfTask *task, const ErrorData *error, int64 wait_ms)
 {
+	TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 	LyfArgs		args = {0};
 
 	lyf_args_int8(&args, task->id);
 	lyf_args_text(&args, error->message);
 	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
-	lyf_args_int8(&args, wait_ms);
-	return lyf_args_run_kept(&args, &again_plan, lyf_wake_row, NULL) > 0;
+	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(retry_at), false);
+	if (lyf_args_run_kept(&args, &again_plan, lyf_wake_row, NULL) == 0)
+		return false;
+	lyf_log_error(task, error, retry_at);
+	return true;
 }
 
 static void
@@ -179,6 +186,8 @@ lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int
 	lyf_args_text(&args, error->detail);
 	lyf_args_text(&args, error->hint);
 	require_ours(task, lyf_args_run_kept(&args, &failed_plan, take_cancelled, &cancelled));
+	lyf_log_error(task, error, 0);
+	lyf_alert_ended(task->id);
 	if (task->flow != 0)
 		lyf_flow_failed(task->id, task->name, task->flow, task->on_failure);
 	return cancelled;

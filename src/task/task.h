@@ -114,6 +114,31 @@ extern void lyf_schedules_tick(void);
 /* in execute.c: do it and commit, its end too; or its error, in CurrentMemoryContext */
 extern ErrorData *lyf_task_execute(LyfTask *task);
 
+/*
+ * In log.c: what attempts met.  Between begin and end messages that this session raises are collected; they are
+ * written down with the end of the task, an attempt's error after them (retry_at 0: it was the last).
+ */
+extern void lyf_log_init(void);
+extern void lyf_log_begin(void);
+extern void lyf_log_end(void);
+extern void lyf_log_messages(const LyfTask *task);
+extern void lyf_log_error(const LyfTask *task, const ErrorData *error, TimestampTz retry_at);
+
+/* the same for statements: tasks (rows of a CTE named so) were met by a message */
+#define LYF_LOG_ROWS(tasks, level, message) \
+	" logged AS (INSERT INTO lyftron.log (task, attempt, level, message) SELECT id, attempt, '" level "', " message " FROM " tasks ")"
+
+/* in alert.c: tell those who want to know: of a task that is over, in the transaction that ends it; */
+extern void lyf_alert_ended(int64 task);
+extern void lyf_alert_expect(const char *pipeline, TimestampTz due);	/* a pipeline is due, and may be late some day */
+extern void lyf_alerts_tick(void);	/* of those that are */
+
+/* in alert_send.c: a task of the kind webhook; raises */
+extern void lyf_alert_send(const LyfTask *task);
+
+/* in retention.c: what is older than lyftron.keep_history goes, a little at a time */
+extern void lyf_retention_tick(void);
+
 /* in outcome.c: may an error pass by itself; and not before when, if the source said so (0: it did not) */
 extern bool lyf_error_is_transient(const ErrorData *error);
 extern int64 lyf_error_retry_after_ms(const ErrorData *error);

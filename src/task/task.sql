@@ -32,7 +32,8 @@ COMMENT ON COLUMN lyftron.concurrency.max_running IS 'so many at once';
 -- A copy of the database has another one's OID here: it is not served before somebody says so.
 CREATE TABLE lyftron.service (
 	database      oid NOT NULL,
-	enabled       boolean
+	enabled       boolean,
+	purged_at     timestamptz
 );
 CREATE UNIQUE INDEX service_one ON lyftron.service ((true));
 REVOKE ALL ON TABLE lyftron.service FROM PUBLIC;
@@ -40,6 +41,7 @@ INSERT INTO lyftron.service (database) SELECT oid FROM pg_catalog.pg_database WH
 COMMENT ON TABLE lyftron.service IS 'is this database served by background workers?';
 COMMENT ON COLUMN lyftron.service.database IS 'OID of the database that this was said of';
 COMMENT ON COLUMN lyftron.service.enabled IS 'true: it is; false: it is not; null: where lyftron is in shared_preload_libraries';
+COMMENT ON COLUMN lyftron.service.purged_at IS 'when what is older than lyftron.keep_history was last removed; null: that goes on with the next tick';
 
 -- What is to be done and being done.  What is over leaves for the history in the same statement, so that
 -- this table stays as small as the work at hand.
@@ -91,9 +93,9 @@ COMMENT ON TABLE lyftron.queue IS 'tasks to be done and being done';
 COMMENT ON COLUMN lyftron.queue.id IS 'number of the task';
 COMMENT ON COLUMN lyftron.queue.seq IS 'order among the ready ones of a priority: in which they became ready';
 COMMENT ON COLUMN lyftron.queue.state IS 'ready; scheduled: for later; waiting: for other tasks of its flow; blocked: as many of its key run as may, or another one that excludes it does; paused; running';
-COMMENT ON COLUMN lyftron.queue.kind IS 'pipeline: run the pipeline called name; sql: execute command';
-COMMENT ON COLUMN lyftron.queue.name IS 'name of the pipeline, or of the task';
-COMMENT ON COLUMN lyftron.queue.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.queue.kind IS 'pipeline: run the pipeline called name; sql: execute command; webhook: tell the alert called name';
+COMMENT ON COLUMN lyftron.queue.name IS 'name of the pipeline, the task or the alert';
+COMMENT ON COLUMN lyftron.queue.command IS 'SQL statements, of the kind sql; what is told, of the kind webhook';
 COMMENT ON COLUMN lyftron.queue.search_path IS 'search_path of command';
 COMMENT ON COLUMN lyftron.queue.owner IS 'role whose doing it is';
 COMMENT ON COLUMN lyftron.queue.pool IS 'pool whose workers may take it';
@@ -157,9 +159,9 @@ SELECT pg_catalog.pg_extension_config_dump('lyftron.history', '');
 COMMENT ON TABLE lyftron.history IS 'tasks that are over';
 COMMENT ON COLUMN lyftron.history.id IS 'number of the task';
 COMMENT ON COLUMN lyftron.history.state IS 'succeeded; failed; cancelled; skipped: a task it waited for did not succeed';
-COMMENT ON COLUMN lyftron.history.kind IS 'pipeline or sql';
-COMMENT ON COLUMN lyftron.history.name IS 'name of the pipeline, or of the task';
-COMMENT ON COLUMN lyftron.history.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.history.kind IS 'pipeline, sql or webhook';
+COMMENT ON COLUMN lyftron.history.name IS 'name of the pipeline, the task or the alert';
+COMMENT ON COLUMN lyftron.history.command IS 'SQL statements, of the kind sql; what was told, of the kind webhook';
 COMMENT ON COLUMN lyftron.history.search_path IS 'search_path of command';
 COMMENT ON COLUMN lyftron.history.owner IS 'role whose doing it was';
 COMMENT ON COLUMN lyftron.history.pool IS 'its pool';
@@ -239,9 +241,9 @@ GRANT SELECT ON lyftron.task TO PUBLIC;
 COMMENT ON VIEW lyftron.task IS 'your tasks: those to be done, being done, and over';
 COMMENT ON COLUMN lyftron.task.id IS 'number of the task';
 COMMENT ON COLUMN lyftron.task.state IS 'ready, scheduled, waiting, blocked, paused, running; succeeded, failed, cancelled, skipped';
-COMMENT ON COLUMN lyftron.task.kind IS 'pipeline or sql';
-COMMENT ON COLUMN lyftron.task.name IS 'name of the pipeline, or of the task';
-COMMENT ON COLUMN lyftron.task.command IS 'SQL statements, of the kind sql';
+COMMENT ON COLUMN lyftron.task.kind IS 'pipeline, sql or webhook';
+COMMENT ON COLUMN lyftron.task.name IS 'name of the pipeline, the task or the alert';
+COMMENT ON COLUMN lyftron.task.command IS 'SQL statements, of the kind sql; what is told, of the kind webhook';
 COMMENT ON COLUMN lyftron.task.owner IS 'role whose doing it is';
 COMMENT ON COLUMN lyftron.task.pool IS 'pool whose workers may take it';
 COMMENT ON COLUMN lyftron.task.priority IS 'lower goes first';

@@ -21,6 +21,8 @@
 
 LYF_FUNCTION_INFO_V1(lyf_tick_function);
 
+#define SESSION_GONE	"the session that ran it ended"
+
 static LyfCatalogPlan due_plan = {
 	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
 	" WHERE id IN (SELECT id FROM lyftron.queue WHERE state = 'scheduled' AND run_at <= clock_timestamp()"
@@ -33,16 +35,18 @@ static LyfCatalogPlan running_plan = {
 
 /* an attempt that a crash ended counts: a task that takes its session down each time must end some day */
 static LyfCatalogPlan orphan_again_plan = {
-	"UPDATE lyftron.queue q SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
-	" error = 'the session that ran it ended', sqlstate = '57P02'"
-	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled" LYF_NO_SUCCESSOR
-	" RETURNING pool, owner::oid AS owner, state"
+	"WITH again AS (UPDATE lyftron.queue q SET state = 'ready', seq = nextval('lyftron.queue_seq'), pid = NULL,"
+	" error = '" SESSION_GONE "', sqlstate = '57P02'"
+	" WHERE id = $1 AND state = 'running' AND attempt < max_attempts AND NOT cancelled" LYF_NO_SUCCESSOR " RETURNING *),"
+	LYF_LOG_ROWS("again", "warning", "'" SESSION_GONE ": it is taken up again'")
+	" SELECT pool, owner::oid AS owner, state FROM again"
 };
 
 static LyfCatalogPlan orphan_over_plan = {
-	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' RETURNING *)"
+	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' RETURNING *),"
+	LYF_LOG_ROWS("done", "error", "'" SESSION_GONE "'")
 	" INSERT INTO lyftron.history (state, " LYF_HISTORY_COLUMNS ", error, sqlstate, detail)"
-	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", 'the session that ran it ended', '57P02',"
+	" SELECT CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END, " LYF_HISTORY_COLUMNS ", '" SESSION_GONE "', '57P02',"
 	" 'It was begun ' || attempt || ' times.' FROM done RETURNING id, name, flow, on_failure"
 };
 
@@ -87,7 +91,7 @@ add_id(void *arg, HeapTuple tuple, TupleDesc desc)
 }
 
 static void
-tell_flow(void *arg, HeapTuple tuple, TupleDesc desc)
+take_over(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	LyfTask    *task = arg;
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(task));
@@ -107,8 +111,11 @@ take_up(int64 id)
 	LyfTask    *over = palloc0(sizeof(LyfTask));
 
 	lyf_args_int8(&args, id);
-	if (lyf_args_run_kept(&args, &orphan_again_plan, lyf_wake_row, NULL) == 0 &&
-		lyf_args_run_kept(&args, &orphan_over_plan, tell_flow, over) > 0 && over->flow != 0)
+	if (lyf_args_run_kept(&args, &orphan_again_plan, lyf_wake_row, NULL) > 0 ||
+		lyf_args_run_kept(&args, &orphan_over_plan, take_over, over) == 0)
+		return;
+	lyf_alert_ended(over->id);
+	if (over->flow != 0)
 		lyf_flow_failed(over->id, over->name, over->flow, over->on_failure);
 }
 
@@ -139,9 +146,11 @@ lyf_tick(void)
 	PG_TRY();
 	{
 		lyf_schedules_tick();
+		lyf_alerts_tick();
 		lyf_args_run_kept(&args, &due_plan, lyf_wake_row, NULL);
 		take_up_orphans();
 		lyf_args_run_kept(&args, &unblock_plan, lyf_wake_row, NULL);
+		lyf_retention_tick();
 	}
 	PG_FINALLY();
 	{

@@ -65,7 +65,9 @@ static void
 do_task(Work *work)
 {
 	work->cancelled = false;
+	lyf_log_begin();
 	work->error = lyf_task_execute(work->task);
+	lyf_log_end();
 	if (work->error != NULL)
 	{
 		/* what cannot be written down is no task of ours any more */
@@ -210,6 +212,7 @@ lyf_work(PG_FUNCTION_ARGS)
 	}
 	PG_FINALLY();
 	{
+		lyf_log_end();
 		lyf_locks_release_all();
 		if (entered)
 			lyf_worker_leave();

@@ -35,7 +35,7 @@ my @missing = grep { $reference !~ /\blyftron\.\Q$_\E\(/ } split /\n/, $node->sa
 	AND prorettype <> 'fdw_handler'::regtype AND proname NOT LIKE '%validator' AND proname <> 'ship_connector'});
 is("@missing", '', 'every function is in docs/reference.md');
 
-# Dump and restore: connectors, servers, pipelines and state come back.
+# Dump and restore: connectors, servers, pipelines, alerts and state come back.
 add_connector($node, 'records', 'mine');
 $node->safe_psql('postgres', q{
 	CREATE SERVER rec FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'mine', config '{"base_url": "http://127.0.0.1:1"}');
@@ -44,12 +44,13 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE local (id int, at timestamptz);
 	INSERT INTO local SELECT i, now() FROM generate_series(1, 10) i;
 	SELECT lyftron.create_pipeline('l', source => 'local', destination => 'copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
-	CALL lyftron.run('l');});
+	CALL lyftron.run('l');
+	SELECT lyftron.create_alert('a', pipeline => 'l');});
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE again');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('again'), '-f', $dump ], 'restore');
-my $state = q{SELECT (SELECT count(*) FROM lyftron.connectors), (SELECT count(*) FROM lyftron.pipelines), lyftron.state_json('l')};
+my $state = q{SELECT (SELECT count(*) FROM lyftron.connectors), (SELECT count(*) FROM lyftron.pipelines), (SELECT count(*) FROM lyftron.alerts), lyftron.state_json('l')};
 is($node->safe_psql('again', $state), $node->safe_psql('postgres', $state), 'the restored database knows the same');
 $node->safe_psql('again', q{INSERT INTO local VALUES (11, now()); CALL lyftron.run('l')});
 is($node->safe_psql('again', q{SELECT rows_written FROM lyftron.jobs ORDER BY started_at DESC LIMIT 1}), '1', 'and goes on where it was');
