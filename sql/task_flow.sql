@@ -106,7 +106,7 @@ SELECT lyftron.tick();
 CALL lyftron.work();
 SELECT lyftron.tick();
 CALL lyftron.work();
-SELECT what, nominal FROM done WHERE what IN ('once', 'skip', 'all') ORDER BY n;
+SELECT what, nominal FROM done WHERE what IN ('once', 'skip', 'all') ORDER BY what, nominal;
 SELECT pipeline, next_at FROM lyftron.due WHERE pipeline <> 'before' ORDER BY 1;
 -- on time is not missed
 SET lyftron.test_now = '2026-03-31T01:01:30Z';

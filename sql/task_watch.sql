@@ -55,7 +55,7 @@ SELECT lyftron.enqueue('SELECT 1', name => 'orphan', pool => 'watch', max_attemp
 UPDATE lyftron.queue SET state = 'running', attempt = 1, pid = 0 WHERE name IN ('orphan', 'hopeless');
 SELECT lyftron.tick();
 SELECT kind, name, attempt, level, replace(message, current_user, 'me') AS message, sqlstate FROM lyftron.task_log
-	WHERE name IN ('cancelled', 'orphan', 'hopeless', 'watch_first', 'watch_second') ORDER BY task, at;
+	WHERE name IN ('cancelled', 'orphan', 'hopeless', 'watch_first', 'watch_second') ORDER BY task;
 
 -- metrics: the text, of what one may see
 CREATE TABLE source AS SELECT i AS id FROM generate_series(1, 3) i;

@@ -25,10 +25,10 @@
 #define LOOK_ANEW_US	INT64CONST(1000000)
 
 /* between two looks passes this many times what one takes */
-#define LOOK_SHARE		20
+#define LOOK_SHARE		10
 
 /* a look that took so little need not wait */
-#define REST_US			INT64CONST(10000)
+#define REST_US			INT64CONST(20000)
 
 /* lanes that a claimer knows at most: it goes on with others when these are empty */
 #define MAX_LANES		1000
@@ -62,15 +62,18 @@ static LyfCatalogPlan lanes_plan = {
 	" SELECT owner, priority, seq FROM lane ORDER BY priority, owner"
 };
 
-/* the pool's being paused is looked at here, so that it holds from the next task on */
+/*
+ * The pool's being paused is looked at here, so that it holds from the next task on.  MATERIALIZED: as the inner side of
+ * a join a bare subquery would be run again for each row, and each time find one more.
+ */
 static LyfCatalogPlan claim_plan = {
-	"UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
-	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
-	" FROM (SELECT id FROM lyftron.queue"
+	"WITH next AS MATERIALIZED (SELECT id FROM lyftron.queue"
 	"  WHERE state = 'ready' AND pool = $1 AND owner = $2::regrole AND priority = $3 AND seq > $4"
 	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
-	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED) next"
-	" WHERE q.id = next.id"
+	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	" UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
+	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
+	" FROM next WHERE q.id = next.id"
 	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.exclusive, q.key, q.flow,"
 	" q.on_failure, q.nominal_at, q.window_start, q.window_end, q.attempt, q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
 };
@@ -279,7 +282,7 @@ make_ours(LyfTask *task)
 }
 
 LyfTask *
-lyf_task_claim(LyfClaimer *claimer)
+lyf_task_claim(LyfClaimer *claimer, bool patient)
 {
 	bool		anew = lyf_monotonic_us() - claimer->looked_us > LOOK_ANEW_US;
 
@@ -290,7 +293,7 @@ lyf_task_claim(LyfClaimer *claimer)
 		LyfTask    *task = claim_any(claimer);
 
 		CHECK_FOR_INTERRUPTS();
-		if (task == NULL && (anew || lyf_claimer_rest_us(claimer) > REST_US))
+		if (task == NULL && (anew || (patient && lyf_claimer_rest_us(claimer) > REST_US)))
 			return NULL;
 		if (task == NULL)
 		{

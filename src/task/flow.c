@@ -39,7 +39,7 @@ static LyfCatalogPlan insert_plan = {
 	" SELECT CASE WHEN p.paused THEN 'paused' ELSE 'waiting' END, 'pipeline', p.name, p.owner, p.pool, 0, 'server:' || p.source_server,"
 	" 'pipeline:' || p.name, 'pipeline:' || p.name, $2, 5, coalesce($3, p.on_failure), r.nominal"
 	" FROM lyftron.pipeline p LEFT JOIN unnest($4::text[], $5::timestamptz[]) r (name, nominal) ON r.name = p.name"
-	" WHERE p.name = ANY ($1)"
+	" WHERE p.name = ANY ($1) ORDER BY p.name"
 	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING"
 };
 
@@ -53,10 +53,11 @@ static LyfCatalogPlan edges_plan = {
 };
 
 static LyfCatalogPlan ready_plan = {
-	"UPDATE lyftron.queue q SET awaits = e.n, seq = nextval('lyftron.queue_seq'),"
+	"UPDATE lyftron.queue q SET awaits = e.n, seq = e.seq,"
 	" state = CASE WHEN q.state = 'paused' THEN 'paused' WHEN e.n > 0 THEN 'waiting' WHEN q.state = 'waiting' THEN 'ready' ELSE q.state END"
-	" FROM (SELECT w.id, (SELECT count(*) FROM lyftron.edge d WHERE d.task = w.id) AS n FROM lyftron.queue w"
-	"  WHERE w.unique_key IN (SELECT 'pipeline:' || n FROM unnest($1) n) AND w.state <> 'running') e"
+	" FROM (SELECT w.id, w.n, nextval('lyftron.queue_seq') AS seq FROM"
+	"  (SELECT t.id, (SELECT count(*) FROM lyftron.edge d WHERE d.task = t.id) AS n FROM lyftron.queue t"
+	"   WHERE t.unique_key IN (SELECT 'pipeline:' || m FROM unnest($1) m) AND t.state <> 'running' ORDER BY t.id) w) e"
 	" WHERE q.id = e.id RETURNING q.pool, q.owner::oid AS owner, q.state"
 };
 

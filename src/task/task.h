@@ -72,10 +72,10 @@ extern int64 lyf_claimer_rest_us(const LyfClaimer *claimer);
 
 /*
  * Take the next task that the current user may work on, NULL: there is none.  It is this
- * session's (locked) at once, and said to be running when the caller commits.  In
- * CurrentMemoryContext.
+ * session's (locked) at once, and said to be running when the caller commits.  Patient: there may be
+ * one all the same, where looking for it takes long; ask again after the claimer's rest.  In CurrentMemoryContext.
  */
-extern LyfTask *lyf_task_claim(LyfClaimer *claimer);
+extern LyfTask *lyf_task_claim(LyfClaimer *claimer, bool patient);
 
 /* in queue.c: what becomes of a task; the caller commits, then lets it go */
 extern void lyf_task_succeeded(const LyfTask *task);	/* raises if it is not ours any more */

@@ -40,6 +40,7 @@ typedef struct Work
 	LyfTask    *task;			/* the one that is claimed or done, or NULL */
 	ErrorData  *error;			/* that ended it */
 	bool		cancelled;		/* as it was asked for */
+	bool		patient;		/* it will ask again */
 	int64		ticked_us;
 } Work;
 
@@ -48,7 +49,7 @@ claim(void *arg)
 {
 	Work	   *work = arg;
 
-	work->task = lyf_task_claim(work->claimer);
+	work->task = lyf_task_claim(work->claimer, work->patient);
 	return true;
 }
 
@@ -70,8 +71,15 @@ do_task(Work *work)
 	lyf_log_end();
 	if (work->error != NULL)
 	{
-		/* what cannot be written down is no task of ours any more */
-		(void) lyf_guarded(fail, work);
+		ErrorData  *lost = lyf_guarded(fail, work);
+
+		/* what cannot be written down is no task of ours any more: it is taken up as if our session had ended */
+		if (lost != NULL)
+			ereport(WARNING,
+					(errcode(lost->sqlerrcode),
+					 errmsg("the end of task " INT64_FORMAT " could not be written down", work->task->id),
+					 errdetail("%s.", lost->message),
+					 errcontext("It ended with: %s", work->error->message)));
 		SPI_commit();
 	}
 	lyf_task_let_go(work->task);
@@ -131,8 +139,9 @@ work_on(Work *work, int64 most, int64 wait_us)
 
 	while (done < most && !lyf_worker_retires())
 	{
-		int64		left;
+		int64		left = wait_us - (lyf_monotonic_us() - idle_since);
 
+		work->patient = left > 0;
 		next_task(work);
 		if (work->task != NULL)
 		{
@@ -142,7 +151,6 @@ work_on(Work *work, int64 most, int64 wait_us)
 			idle_since = lyf_last_task_us = lyf_monotonic_us();
 			continue;
 		}
-		left = wait_us - (lyf_monotonic_us() - idle_since);
 		if (left <= 0)
 			break;
 		wait_for_work(work->claimer, left);
