@@ -280,9 +280,12 @@ lyf_worker_enter(const char *pool, int number, int generation)
 		my_number = worker - shared->workers;
 		worker->state = LYF_WORKER_BUSY;
 		worker->background = number >= 0;
+		/* one that was set aside may have been told to end by now */
 		if (number < 0)
+		{
 			worker->generation++;
-		worker->retire = false;
+			worker->retire = false;
+		}
 		worker->process = lyf_process_self();
 		worker->database = MyDatabaseId;
 		worker->owner = GetUserId();

@@ -94,6 +94,7 @@ finish(Oid database)
 	LyfBoard   *board = lyf_board();
 
 	set_absent(database, true);
+	lyf_demand_withdraw(database);
 	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
 	{

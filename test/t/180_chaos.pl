@@ -25,8 +25,9 @@ CONF
 sub ask
 {
 	my ($sql) = @_;
-	my ($ret, $out) = $node->psql('postgres', $sql, on_error_die => 0, on_error_stop => 1, timeout => 60, stderr => \my $err);
-	return $ret == 0 ? $out : undef;
+	local $SIG{PIPE} = 'IGNORE';
+	my ($ret, $out) = eval { $node->psql('postgres', $sql, on_error_die => 0, on_error_stop => 1, timeout => 60, stderr => \my $err) };
+	return defined $ret && $ret == 0 ? $out : undef;
 }
 
 $node->safe_psql('postgres', q{
