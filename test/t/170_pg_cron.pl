@@ -63,7 +63,7 @@ is(ann('SELECT count(*) FROM cron.job'), '0', 'all of them');
 $node->stop('fast');
 
 # The tests of pipelines, each run of theirs by pg_cron.
-for my $test ('010_flights', '085_pipelines_rest')
+for my $test ('010_flights', '050_full_refresh', '085_pipelines_rest')
 {
 	local $ENV{LYFTRON_DRIVER} = 'pg_cron';
 	my $out = `$^X -I test/perl @{[ map { "-I $_" } grep { -e "$_/PostgreSQL/Test/Cluster.pm" } @INC ]} test/t/$test.pl 2>&1`;
