@@ -82,15 +82,16 @@ set_for_now(const char *setting, const char *value)
  * may have been made when a table was empty, and be used when it is not.
  */
 static Scope
-enter(bool keep)
+enter(bool keep, bool plain)
 {
 	Scope		scope;
 
 	GetUserIdAndSecContext(&scope.caller, &scope.sec_context);
 	scope.guc_level = NewGUCNestLevel();
 	SetUserIdAndSecContext(catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	set_for_now("search_path", "pg_catalog, pg_temp");
-	if (keep)
+	if (!plain)
+		set_for_now("search_path", "pg_catalog, pg_temp");
+	if (keep && !plain)
 	{
 		set_for_now("enable_seqscan", "off");
 		set_for_now("jit", "off");	/* what is off costs so much that it would seem worth it */
@@ -153,7 +154,7 @@ run(LyfCatalogPlan *statement, bool keep, int nargs, const Oid *types, const Dat
 	int			result;
 
 	set_null_flags(null_flags, nargs, nulls);
-	scope = enter(keep);
+	scope = enter(keep, statement->plain && statement->plan != NULL);
 	if (keep && statement->plan == NULL)
 		statement->plan = prepare(statement->sql, nargs, types);
 	if (keep)

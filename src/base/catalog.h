@@ -30,6 +30,7 @@ extern uint64 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 typedef struct LyfCatalogPlan
 {
 	const char *sql;
+	bool		plain;			/* INSERT of given values: nothing to be planned, all names qualified (search_path is the caller's) */
 	SPIPlanPtr	plan;
 } LyfCatalogPlan;
 

@@ -25,9 +25,9 @@ LYF_FUNCTION_INFO_V1(lyf_enqueue);
 
 #define ENQUEUE \
 	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)" \
-	" VALUES ($1, 'sql', $2, $3, $4, $5::regrole, $6, $7, $8, $9, $9, $10, $11)"
+	" VALUES ($1, 'sql', $2, $3, $4, $5::pg_catalog.regrole, $6, $7, $8, $9, $9, $10, $11)"
 
-static LyfCatalogPlan enqueue_plan = {ENQUEUE " RETURNING id"};
+static LyfCatalogPlan enqueue_plan = {.sql = ENQUEUE " RETURNING id", .plain = true};
 static LyfCatalogPlan enqueue_unique_plan = {
 	ENQUEUE " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
 };
