@@ -186,7 +186,11 @@ for my $server ('parameter', 'basic', 'address')
 my ($jobs) = as('ann', 'jobs', 'SELECT * FROM lyftron.jobs');
 like($jobs, qr/failed with status 500/, 'jobs tell what went wrong');
 my ($rejected) = as('ann', 'rejected', 'SELECT * FROM lyftron.rejected_records');
-like($rejected, qr/field "id".*\*\*\*/, 'rejected records are kept, without the secrets that came back');
+SKIP:
+{
+	skip 'with valgrind every run is cut off before its end', 1 if watched() eq 'valgrind';
+	like($rejected, qr/field "id".*\*\*\*/, 'rejected records are kept, without the secrets that came back');
+}
 as('ann', 'states', 'SELECT * FROM lyftron.states; SELECT * FROM lyftron.pipelines; SELECT name, lyftron.state_json(name) FROM lyftron.pipelines;');
 my @relations = split /\n/, $node->safe_psql('postgres', q{SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 	WHERE nspname = 'lyftron' AND relkind IN ('r', 'v', 'm', 'S', 'p') UNION ALL SELECT c.oid::regclass FROM pg_class c
