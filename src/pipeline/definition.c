@@ -148,6 +148,12 @@ static const char *const reject_words[] = {"keep", "fail"};
 static const char *const failure_words[] = {"skip", "run", "stop"};
 static const char *const missed_words[] = {"once", "skip", "all"};
 
+void
+lyf_pipeline_check_on_failure(const char *word)
+{
+	CHECK_WORD("on_failure", word, failure_words);
+}
+
 static void
 check_words(const LyfPipeline *p)
 {
@@ -166,7 +172,7 @@ check_words(const LyfPipeline *p)
 	(void) lyf_nested_get(p->nested);
 	(void) lyf_policy_get(p->schema_policy);
 	CHECK_WORD("on_reject", p->on_reject, reject_words);
-	CHECK_WORD("on_failure", p->on_failure, failure_words);
+	lyf_pipeline_check_on_failure(p->on_failure);
 	CHECK_WORD("missed", p->missed, missed_words);
 	if (p->schedule != NULL)
 		lyf_schedule_read(p->schedule, &schedule);

@@ -49,6 +49,7 @@ extern bool lyf_pipeline_exists(const char *name);
 
 /* complete and check a definition: raises where a run could not work */
 extern void lyf_pipeline_check(LyfPipeline *pipeline);
+extern void lyf_pipeline_check_on_failure(const char *word);	/* raises where there is no such word */
 extern void lyf_pipeline_insert(const LyfPipeline *pipeline);
 extern void lyf_pipeline_update(const LyfPipeline *pipeline, bool moved);	/* moved: to another destination */
 extern bool lyf_pipeline_has_table(const LyfPipeline *pipeline);	/* is the destination there? */

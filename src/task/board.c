@@ -110,8 +110,8 @@ lyf_board_database(LyfBoard *shared, Oid database, bool add)
 	return empty;
 }
 
-void
-lyf_wake_overseer(Oid database)
+static void
+wake_overseer_of(Oid database)
 {
 	LyfBoard   *shared = lyf_board();
 	LyfBoardDatabase *entry;
@@ -179,7 +179,7 @@ wake_all(void)
 	LWLockRelease(&shared->lock);
 	/* where each task has a worker there is nothing to be seen to */
 	if (missing)
-		lyf_wake_overseer(MyDatabaseId);
+		wake_overseer_of(MyDatabaseId);
 }
 
 static void

@@ -89,8 +89,7 @@ extern void lyf_process_wake(const LyfProcess *process);
 /* a database's entry, with the lock held; NULL: it has none (and add is false, or all are taken) */
 extern LyfBoardDatabase *lyf_board_database(LyfBoard *board, Oid database, bool add);
 
-/* wake those who look after things; they take the lock themselves */
-extern void lyf_wake_overseer(Oid database);	/* or have the coordinator start it */
+/* takes the lock itself */
 extern void lyf_wake_coordinator(void);
 
 /*

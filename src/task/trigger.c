@@ -50,16 +50,6 @@ take_window_task(void *arg, HeapTuple tuple, TupleDesc desc)
 	lyf_wake_row(NULL, tuple, desc);
 }
 
-static void
-check_on_failure(const char *word)
-{
-	if (word != NULL && strcmp(word, "skip") != 0 && strcmp(word, "run") != 0 && strcmp(word, "stop") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("on_failure cannot be \"%s\"", word),
-				 errhint("It is skip, run or stop.")));
-}
-
 static int64
 trigger(List *names, FunctionCallInfo fcinfo)
 {
@@ -67,7 +57,8 @@ trigger(List *names, FunctionCallInfo fcinfo)
 	List	   *roots = NIL;
 	ListCell   *lc;
 
-	check_on_failure(on_failure);
+	if (on_failure != NULL)
+		lyf_pipeline_check_on_failure(on_failure);
 	foreach(lc, names)
 	{
 		LyfRoot    *root = palloc0(sizeof(LyfRoot));
