@@ -27,5 +27,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->RecheckForeignScan = lyf_mysql_recheck;
 	routine->ImportForeignSchema = lyf_mysql_import;
 	routine->ExplainForeignScan = lyf_mysql_explain;
+	routine->ImportForeignSchema = lyf_mysql_import;
 	PG_RETURN_POINTER(routine);
 }
