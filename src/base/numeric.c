@@ -11,6 +11,7 @@
 
 #include "base/compat.h"
 #include "base/numeric.h"
+#include "base/value.h"
 
 /* the short form's header */
 #define SHORT_FORM		0x8000
@@ -21,6 +22,16 @@
 #define WEIGHT_BITS		0x7F
 
 #define DIGIT_WIDTH		4		/* decimal digits in one of base 10000 */
+#define BASE			10000
+
+/* numbers of so many digits are made of an int64, which holds three more */
+#define SMALL_DIGITS	15
+
+static const int64 powers[SMALL_DIGITS + 1] = {
+	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, INT64CONST(1000000000), INT64CONST(10000000000),
+	INT64CONST(100000000000), INT64CONST(1000000000000), INT64CONST(10000000000000), INT64CONST(100000000000000),
+	INT64CONST(1000000000000000)
+};
 
 /* A text taken apart. */
 typedef struct Plain
@@ -119,17 +130,79 @@ make_digits(const Plain *plain, int16 *out)
 	return out;
 }
 
-Size
-lyf_numeric_make(const char *text, size_t len, int32 typmod, void *room)
+/* header and length of the digits from first to end, which are moved to their place */
+static inline Size
+finish(void *room, int16 *first, int16 *end, int weight, int scale, bool negative)
 {
 	uint16	   *header = (uint16 *) ((char *) room + VARHDRSZ);
 	int16	   *digits = (int16 *) (header + 1);
+	Size		size = (char *) end - (char *) first;
+
+	*header = SHORT_FORM | scale << SCALE_SHIFT;
+	if (size > 0)
+		*header |= (negative ? SHORT_NEGATIVE : 0) | (weight & WEIGHT_BITS);
+	if (first != digits)
+		memmove(digits, first, size);
+	SET_VARSIZE(room, VARHDRSZ + sizeof(uint16) + size);
+	return VARHDRSZ + sizeof(uint16) + size;
+}
+
+/* does digits * 10^-scale fit numeric(typmod) without a change?  *shown: digits behind its point.  May say no for what does. */
+static inline bool
+small_fits(int64 digits, int scale, int32 typmod, int *shown)
+{
+	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
+	int			before;
+
+	*shown = scale;
+	if (typmod < (int32) VARHDRSZ)
+		return true;
+	*shown = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+	before = precision - *shown;
+	if (scale > *shown || before < 0)
+		return false;
+	return before + scale >= SMALL_DIGITS || digits < powers[before + scale];
+}
+
+/* a number of few digits, not zero: by dividing an integer */
+static inline Size
+make_small(int64 integer, int scale, int32 typmod, void *room)
+{
+	int16		digits[SMALL_DIGITS / DIGIT_WIDTH + 2];
+	int16	   *end = digits + lengthof(digits);
+	int16	   *first = end;
+	int64		rest = Abs(integer);
+	int			weight = -((scale + DIGIT_WIDTH - 1) / DIGIT_WIDTH);
+	int			shown;
+
+	if (!small_fits(rest, scale, typmod, &shown) || shown > MAX_SCALE)
+		return 0;
+	rest *= powers[-weight * DIGIT_WIDTH - scale];
+	for (; rest > 0; rest /= BASE, weight++)
+		*--first = rest % BASE;
+	while (end > first && end[-1] == 0)
+		end--;
+	return finish(room, first, end, weight - 1, shown, integer < 0);
+}
+
+Size
+lyf_numeric_make(const char *text, size_t len, int32 typmod, void *room)
+{
+	int16	   *digits = (int16 *) ((char *) room + VARHDRSZ + sizeof(uint16));
 	int16	   *first = digits;
 	int16	   *end;
+	int64		integer;
 	Plain		plain;
 	int			scale;
 	int			weight;
+	Size		size;
 
+	if (lyf_plain_decimal(text, len, &integer, &scale) && integer != 0 && Abs(integer) < powers[SMALL_DIGITS])
+	{
+		size = make_small(integer, scale, typmod, room);
+		if (likely(size > 0))
+			return size;
+	}
 	if (!take_apart(text, len, &plain) || !fits(&plain, typmod, &scale))
 		return 0;
 	weight = (plain.before_len + DIGIT_WIDTH - 1) / DIGIT_WIDTH - 1;
@@ -141,12 +214,5 @@ lyf_numeric_make(const char *text, size_t len, int32 typmod, void *room)
 		end--;
 	for (; first < end && *first == 0; first++)
 		weight--;
-	if (first == end)
-		*header = SHORT_FORM | scale << SCALE_SHIFT;
-	else
-		*header = SHORT_FORM | (plain.negative ? SHORT_NEGATIVE : 0) | scale << SCALE_SHIFT | (weight & WEIGHT_BITS);
-	if (first != digits)
-		memmove(digits, first, (char *) end - (char *) first);
-	SET_VARSIZE(room, VARHDRSZ + sizeof(uint16) + ((char *) end - (char *) first));
-	return VARSIZE(room);
+	return finish(room, first, end, weight, scale, plain.negative);
 }

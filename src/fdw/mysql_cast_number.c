@@ -103,7 +103,7 @@ lyf_mysql_cast_float4(LyfMysqlCast *cast, LyfMysqlCastField *field, const char *
 	return NULL;
 }
 
-/* would a numeric(precision, scale) round the number?  Zeros behind it are no loss. */
+/* would a numeric(precision, scale) round the number?  Zeros behind it are no loss, nor are digits of what is not exact anyway. */
 static bool
 is_rounded(const char *text, size_t len, int32 typmod)
 {
@@ -130,7 +130,7 @@ lyf_mysql_cast_numeric(LyfMysqlCast *cast, LyfMysqlCastField *field, const char 
 		*datum = PointerGetDatum(numeric);
 		return NULL;
 	}
-	if (field->kind == LYF_MY_DECIMAL && is_rounded(text, len, field->typmod))
+	if (field->kind != LYF_MY_DOUBLE && field->kind != LYF_MY_FLOAT && is_rounded(text, len, field->typmod))
 		return lyf_mysql_cast_failure(field, text, len, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "has more digits behind the point than");
 	return lyf_mysql_cast_string(cast, field, text, len, datum, isnull);
 }
@@ -156,10 +156,13 @@ lyf_mysql_cast_truth(LyfMysqlCast *cast, LyfMysqlCastField *field, const char *t
 {
 	int64		integer;
 
-	if (unlikely(!read_int(text, len, &integer)))
-		return lyf_mysql_cast_string(cast, field, text, len, datum, isnull);
-	*datum = BoolGetDatum(integer != 0);
-	return NULL;
+	if (likely(read_int(text, len, &integer) && (integer | 1) == 1))
+	{
+		*datum = BoolGetDatum(integer == 1);
+		return NULL;
+	}
+	return lyf_failure_hint(lyf_mysql_cast_failure(field, text, len, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "is out of range for"),
+							"Declare the column as smallint, as IMPORT FOREIGN SCHEMA does with the option tinyint1 'smallint'.");
 }
 
 /* the bits of a BIT, up to 64, the last one lowest */

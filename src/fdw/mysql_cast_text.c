@@ -33,20 +33,26 @@ has_zero_or_high_byte(uint64 word)
 static inline bool
 is_plain(const char *text, size_t len)
 {
+	const char *last = text + len - sizeof(uint64);
 	uint64		word;
 
-	for (; len >= sizeof(word); text += sizeof(word), len -= sizeof(word))
+	if (len < sizeof(word))
+	{
+		for (size_t i = 0; i < len; i++)
+		{
+			if (text[i] == '\0' || IS_HIGHBIT_SET(text[i]))
+				return false;
+		}
+		return true;
+	}
+	for (; text < last; text += sizeof(word))
 	{
 		memcpy(&word, text, sizeof(word));
 		if (has_zero_or_high_byte(word))
 			return false;
 	}
-	for (; len > 0; text++, len--)
-	{
-		if (*text == '\0' || IS_HIGHBIT_SET(*text))
-			return false;
-	}
-	return true;
+	memcpy(&word, last, sizeof(word));
+	return !has_zero_or_high_byte(word);
 }
 
 static pg_noinline LyfFailure *

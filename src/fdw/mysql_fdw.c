@@ -23,5 +23,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = lyf_mysql_rescan;
 	routine->EndForeignScan = lyf_mysql_end;
 	routine->ExplainForeignScan = lyf_mysql_explain;
+	routine->ImportForeignSchema = lyf_mysql_import;
 	PG_RETURN_POINTER(routine);
 }

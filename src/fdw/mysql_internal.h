@@ -8,6 +8,7 @@
 
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
 
 #include "fdw/fdw.h"
@@ -17,6 +18,7 @@
 
 typedef enum LyfMysqlKind
 {
+	LYF_MY_UNKNOWN,				/* not told, and not asked for yet: only until lyf_mysql_table_open is done */
 	LYF_MY_INTEGER,				/* tinyint ... bigint, with or without unsigned */
 	LYF_MY_DECIMAL,
 	LYF_MY_FLOAT,
@@ -56,6 +58,13 @@ typedef struct LyfMysqlRemoteType
  * behind it, as the option remote_type has it; collation goes before, and may be NULL.  Never fails: LYF_MY_OTHER.
  */
 extern void lyf_mysql_type_parse(const char *column_type, const char *collation, LyfMysqlRemoteType *type);
+
+/* a date, with or without a time: may be one that PostgreSQL has not */
+static inline bool
+lyf_mysql_is_moment(LyfMysqlKind kind)
+{
+	return kind == LYF_MY_DATE || kind == LYF_MY_DATETIME || kind == LYF_MY_TIMESTAMP;
+}
 
 /* What an import was told of types that can be had in two ways. */
 typedef struct LyfMysqlTypeChoice
@@ -179,6 +188,42 @@ extern void lyf_mysql_quote_text(StringInfo sql, const char *text, size_t len);	
 
 /* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE); qualifier may be NULL */
 extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const LyfMysqlColumn *column);
+
+/* in mysql_remote.c: what information_schema says, in UTF-8 as it stands there */
+
+typedef struct LyfMysqlRemoteColumn
+{
+	const char *table;
+	const char *name;
+	const char *type;			/* COLUMN_TYPE */
+	const char *collation;		/* or NULL */
+	const char *srid;			/* or NULL */
+	bool		not_null;
+	bool		generated;
+	bool		key;			/* of what stands for the primary key */
+	const char *default_text;	/* COLUMN_DEFAULT, or NULL */
+	bool		default_computed;	/* said to be an expression */
+	const char *comment;		/* or NULL */
+} LyfMysqlRemoteColumn;
+
+/* called for each row of a query, whose values live only as long; it must not use the session */
+typedef void (*LyfMysqlRowFunction) (void *arg, const LyfMysqlRow *row);
+extern void lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunction function, void *arg);
+
+/* " WHERE table_schema = '...' AND table_name IN (...)"; names in the database's encoding; tables NIL: all */
+extern void lyf_mysql_append_where(StringInfo sql, const char *database, List *tables);
+
+/* columns of these tables (NIL: all) of a database, those of a table side by side, in their order */
+extern List *lyf_mysql_remote_columns(LyfMysqlSession *session, const char *database, List *tables);
+
+/* the option remote_type for a column, in UTF-8 */
+extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
+
+/* in mysql_import.c */
+extern List *lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
+extern void lyf_mysql_describe(LyfMysqlTable *table);
 
 /* in mysql_fdw.c, mysql_plan.c, mysql_shippable.c, mysql_deparse.c, mysql_upper.c, mysql_scan.c, mysql_modify.c, mysql_import.c ...: each adds its section here */
 

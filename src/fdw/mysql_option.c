@@ -413,7 +413,6 @@ open_column(LyfMysqlTable *table, LyfMysqlColumn *column, Form_pg_attribute att)
 
 	column->attno = att->attnum;
 	column->dropped = att->attisdropped;
-	column->remote.kind = LYF_MY_OTHER;
 	if (att->attisdropped)
 		return;
 	options = GetForeignColumnOptions(table->relid, att->attnum);
@@ -467,5 +466,6 @@ lyf_mysql_table_open(Relation rel, Oid user)
 	table->batch_size = batch_size != NULL ? int_value("batch_size", batch_size, 1, MAX_BATCH_SIZE) : DEFAULT_BATCH_SIZE;
 	table->rows = rows != NULL ? strtod(rows, NULL) : -1;
 	open_columns(table, RelationGetDescr(rel));
+	lyf_mysql_describe(table);
 	return table;
 }
