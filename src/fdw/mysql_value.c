@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/varbit.h"
 
 #include "fdw/mysql_term.h"
 
@@ -447,6 +448,8 @@ measure_constant(LyfTerm *term, const Const *constant)
 		measure_number(term, constant);
 	else if (term->kind == LYF_TERM_TEXT)
 		term->length = Max(VARSIZE_ANY_EXHDR(DatumGetPointer(constant->constvalue)), 1);
+	else if (term->kind == LYF_TERM_BITS)
+		term->scale = VARBITLEN(DatumGetVarBitP(constant->constvalue));
 	else if (constant->consttype == INT2OID)
 		term->low = term->high = DatumGetInt16(constant->constvalue);
 	else if (constant->consttype == INT4OID)
