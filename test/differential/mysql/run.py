@@ -37,6 +37,7 @@ def parse_arguments():
     parser.add_argument("--rows", type=int, default=90)
     parser.add_argument("--only", type=int, help="number of one query, to look at")
     parser.add_argument("--unpushed", help="name of a share: show what is not in it")
+    parser.add_argument("--sided", action="store_true", help="show what fails only here or there")
     parser.add_argument("--show", type=int, default=20, help="so many differences")
     parser.add_argument("conninfo", nargs="?", default="")
     return parser.parse_args()
@@ -111,7 +112,7 @@ def normal(result, ordered):
 def one_sided(results):
     """Data that is out of range somewhere: SQL does not say which conditions are evaluated for a row."""
     failed = [r for r in results if isinstance(r, Failure)]
-    return 0 < len(failed) < len(results) and all(f.sqlstate[:2] == "22" for f in failed)
+    return 0 < len(failed) < len(results) and all(f.sqlstate in ("22003", "22008", "22012") for f in failed)
 
 
 class Shares:
@@ -205,6 +206,8 @@ def main():
             continue
         if one_sided(results):
             sided += 1
+            if arguments.sided:
+                print(describe(number, statement, results, plan))
             continue
         different += 1
         if different <= arguments.show:
