@@ -23,5 +23,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = lyf_mysql_rescan;
 	routine->EndForeignScan = lyf_mysql_end;
 	routine->ExplainForeignScan = lyf_mysql_explain;
+	lyf_mysql_modify_routine(routine);
 	PG_RETURN_POINTER(routine);
 }

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -29,6 +30,29 @@
 
 /* a packet's own, and what the statement has behind its rows */
 #define PACKET_RESERVE		1024
+
+/* the column whose value the server makes up where a row has none */
+static void
+find_auto_column(LyfMysqlModify *modify)
+{
+	MemoryContext caller = MemoryContextSwitchTo(modify->cxt);
+	StringInfoData sql;
+	const LyfMysqlField *fields;
+	int			count;
+	LyfMysqlRow row;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT column_name FROM information_schema.columns WHERE extra LIKE '%auto_increment%' AND table_schema = ");
+	lyf_mysql_write_text(&sql, modify->table->database);
+	appendStringInfoString(&sql, " AND table_name = ");
+	lyf_mysql_write_text(&sql, modify->table->name);
+	lyf_mysql_query(modify->session, &modify->reader, sql.data, sql.len, &fields, &count);
+	if (lyf_mysql_fetch(modify->session, &modify->reader, &row))
+		modify->auto_column = pstrdup(pg_any_to_server(row.value[0], row.length[0], PG_UTF8));
+	lyf_mysql_finish(modify->session, &modify->reader);
+	modify->auto_known = true;
+	MemoryContextSwitchTo(caller);
+}
 
 static void
 write_columns(LyfMysqlModify *modify, StringInfo sql)
@@ -63,6 +87,7 @@ void
 lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary, bool do_nothing)
 {
 	LyfMysqlTable *table = modify->table;
+	bool		any_left = false;
 
 	modify->do_nothing = do_nothing;
 	modify->columns = palloc(table->natts * sizeof(LyfMysqlColumn *));
@@ -75,13 +100,17 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 		if (column->dropped || column->generated || !(is_given || vary))
 			continue;
 		modify->left[modify->ncolumns] = !is_given;
+		any_left |= !is_given;
 		modify->columns[modify->ncolumns++] = column;
 	}
 	initStringInfo(&modify->row);
 	write_columns(modify, &modify->sql);
 	modify->head = modify->sql.len;
-	if (modify->session != NULL)
-		modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
+	if (modify->session == NULL)
+		return;
+	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
+	if (any_left)
+		find_auto_column(modify);
 }
 
 /*
@@ -106,6 +135,13 @@ refuse_generated(LyfMysqlModify *modify, TupleTableSlot *slot)
 	}
 }
 
+/* DEFAULT of a column with AUTO_INCREMENT is 0 */
+static bool
+is_auto_column(const LyfMysqlModify *modify, const LyfMysqlColumn *column)
+{
+	return modify->auto_column != NULL && strcmp(modify->auto_column, column->remote_name) == 0;
+}
+
 /* make modify->row of what the slot holds */
 static void
 write_row(LyfMysqlModify *modify, TupleTableSlot *slot)
@@ -125,7 +161,7 @@ write_row(LyfMysqlModify *modify, TupleTableSlot *slot)
 		if (i > 0)
 			appendStringInfoChar(row, ',');
 		if (isnull && modify->left[i])
-			appendStringInfoString(row, "DEFAULT");
+			appendStringInfoString(row, is_auto_column(modify, column) ? "NULL" : "DEFAULT");
 		else
 			lyf_mysql_write_value(row, column, slot->tts_values[column->attno - 1], isnull);
 	}
@@ -134,29 +170,15 @@ write_row(LyfMysqlModify *modify, TupleTableSlot *slot)
 	MemoryContextReset(modify->row_cxt);
 }
 
-static void
-check_packet(const LyfMysqlModify *modify)
-{
-	int64		largest = lyf_mysql_max_packet(modify->session);
-
-	if (modify->sql.len + PACKET_RESERVE > largest)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a row for foreign table \"%s\" is too large for the server", get_rel_name(modify->table->relid)),
-				 errdetail("Its statement has %d bytes, the server takes %lld.", modify->sql.len, (long long) largest),
-				 errhint("Set max_allowed_packet higher at the server.")));
-}
-
 /* a plain statement; false: a duplicate key, and ON CONFLICT DO NOTHING */
 static bool
 try_statement(LyfMysqlModify *modify)
 {
-	LyfFailure *failure = lyf_mysql_try(modify->session, NULL, modify->sql.data, modify->sql.len, NULL, NULL);
+	const LyfMysqlField *fields;
+	int			count;
 
-	if (failure != NULL && modify->do_nothing && failure->sqlstate == ERRCODE_UNIQUE_VIOLATION)
-		return false;
-	LYF_CHECK(failure);
-	return true;
+	return lyf_mysql_try(modify->session, modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : 0, NULL,
+						 modify->sql.data, modify->sql.len, &fields, &count);
 }
 
 /* how many rows of the statement were there before: "Records: 3  Duplicates: 1  Warnings: 0" */
@@ -182,7 +204,6 @@ lyf_mysql_insert_flush(LyfMysqlModify *modify)
 	modify->rows = 0;
 	if (modify->do_nothing && rows > 1)
 		write_do_nothing(modify);
-	check_packet(modify);
 	if (try_statement(modify))
 		modify->inserted += rows - (modify->do_nothing && rows > 1 ? duplicates(modify) : 0);
 	modify->sql.len = modify->head;
@@ -237,7 +258,7 @@ read_inserted(LyfMysqlModify *modify, TupleTableSlot *slot)
 		Oid			param;
 
 		keys[i] = slot_getattr(slot, column->attno, &nulls[i]);
-		if (!nulls[i] || modify->auto_column == NULL || strcmp(modify->auto_column, column->remote_name) != 0)
+		if (!nulls[i] || !is_auto_column(modify, column))
 			continue;
 		getTypeInputInfo(column->type, &input, &param);
 		keys[i] = OidInputFunctionCall(input, psprintf(UINT64_FORMAT, id), param, column->typmod);
@@ -264,7 +285,6 @@ insert_one(LyfMysqlModify *modify, TupleTableSlot *slot)
 		appendStringInfoString(&modify->sql, " RETURNING ");
 		lyf_mysql_returned_list(modify, &modify->sql);
 	}
-	check_packet(modify);
 	if (modify->back == LYF_BACK_RETURNING)
 		inserted = lyf_mysql_returned_fetch(modify, modify->sql.data, modify->sql.len, slot);
 	else
@@ -288,6 +308,8 @@ lyf_mysql_insert(LyfMysqlModify *modify, TupleTableSlot *slot)
 		return slot;
 	}
 	lyf_mysql_returned_prepare(modify);
+	if (modify->back == LYF_BACK_READ && !modify->auto_known)
+		find_auto_column(modify);
 	caller = MemoryContextSwitchTo(modify->row_cxt);
 	result = insert_one(modify, slot);
 	MemoryContextSwitchTo(caller);

@@ -5,12 +5,13 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
+#include LYF_EXPLAIN_STATE_H
+#include LYF_EXPLAIN_FORMAT_H
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include LYF_EXPLAIN_STATE_H
-#include LYF_EXPLAIN_FORMAT_H
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
@@ -21,7 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "base/compat.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_modify.h"
 
@@ -92,6 +92,13 @@ find_key_columns(LyfMysqlModify *modify)
 			modify->keys[modify->nkeys++] = &modify->table->columns[i];
 }
 
+/* each result here is read to its end before anything else happens */
+static void
+never_put_aside(LyfMysqlReader *reader)
+{
+	elog(ERROR, "a returned row was interrupted by another statement");
+}
+
 /* in the context of the statement, which CurrentMemoryContext becomes */
 LyfMysqlModify *
 lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags)
@@ -107,6 +114,7 @@ lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation,
 	modify->operation = operation;
 	modify->table = lyf_mysql_table_open(target->ri_RelationDesc,
 										 lyf_rest_user(lyf_result_check_as_user(target, estate)));
+	modify->reader.put_aside = never_put_aside;
 	initStringInfo(&modify->sql);
 	find_key_columns(modify);
 	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))

@@ -53,7 +53,8 @@ typedef struct LyfMysqlModify
 	int			rows;			/* in sql */
 	int64		limit;			/* bytes of a statement at most */
 	uint64		inserted;		/* by the statements since this was set to 0 */
-	const char *auto_column;	/* remote name of the one with AUTO_INCREMENT, where rows are read again; or NULL */
+	bool		auto_known;		/* the following is */
+	const char *auto_column;	/* remote name of the one with AUTO_INCREMENT, or NULL */
 
 	/* what comes back */
 	bool		prepared;		/* the following is known */

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -72,33 +71,6 @@ refuse_keyless(const LyfMysqlModify *modify)
 			 errhint("Set the option \"key\" of the columns that identify a row: ALTER FOREIGN TABLE ... ALTER COLUMN ... OPTIONS (ADD key 'true').")));
 }
 
-/* the column whose value the server may have made up, when a row has none */
-static void
-find_auto_column(LyfMysqlModify *modify)
-{
-	StringInfoData sql;
-	const LyfMysqlField *fields;
-	int			count;
-	LyfMysqlRow row;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT column_name FROM information_schema.columns WHERE extra LIKE '%auto_increment%' AND table_schema = ");
-	lyf_mysql_write_text(&sql, modify->table->database);
-	appendStringInfoString(&sql, " AND table_name = ");
-	lyf_mysql_write_text(&sql, modify->table->name);
-	lyf_mysql_query(modify->session, &modify->reader, sql.data, sql.len, &fields, &count);
-	if (lyf_mysql_fetch(modify->session, &modify->reader, &row))
-		modify->auto_column = pstrdup(pg_any_to_server(row.value[0], row.length[0], PG_UTF8));
-	lyf_mysql_finish(modify->session, &modify->reader);
-}
-
-/* each result here is read to its end before anything else happens */
-static void
-never_put_aside(LyfMysqlReader *reader)
-{
-	elog(ERROR, "a returned row was interrupted by another statement");
-}
-
 static void
 list_wanted(LyfMysqlModify *modify)
 {
@@ -117,15 +89,12 @@ list_wanted(LyfMysqlModify *modify)
 static void
 prepare(LyfMysqlModify *modify)
 {
-	modify->reader.put_aside = never_put_aside;
 	list_wanted(modify);
 	if (modify->nwanted == 0)
 		return;
 	modify->back = server_returns(modify) ? LYF_BACK_RETURNING : LYF_BACK_READ;
 	if (modify->back == LYF_BACK_READ && modify->nkeys == 0)
 		refuse_keyless(modify);
-	if (modify->back == LYF_BACK_READ && modify->operation == CMD_INSERT)
-		find_auto_column(modify);
 }
 
 void
@@ -196,11 +165,10 @@ lyf_mysql_returned_fetch(LyfMysqlModify *modify, const char *sql, size_t len, Tu
 	const LyfMysqlField *fields;
 	int			count;
 	LyfMysqlRow row;
-	LyfFailure *failure = lyf_mysql_try(modify->session, &modify->reader, sql, len, &fields, &count);
 
-	if (failure != NULL && modify->do_nothing && failure->sqlstate == ERRCODE_UNIQUE_VIOLATION)
+	if (!lyf_mysql_try(modify->session, modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : 0, &modify->reader,
+					   sql, len, &fields, &count))
 		return false;
-	LYF_CHECK(failure);
 	if (modify->cast == NULL)
 		modify->cast = begin_cast(modify, fields, count);
 	if (!lyf_mysql_fetch(modify->session, &modify->reader, &row))

@@ -173,7 +173,7 @@ next_table(List *tables, List *references)
 
 /* FdwRoutine.ExecForeignTruncate: relations of one server */
 static void
-truncate(List *relations, DropBehavior behavior, bool restart)
+truncate_tables(List *relations, DropBehavior behavior, bool restart)
 {
 	List	   *tables = NIL;
 	List	   *references;
@@ -198,5 +198,5 @@ truncate(List *relations, DropBehavior behavior, bool restart)
 void
 lyf_mysql_truncate_routine(FdwRoutine *routine)
 {
-	routine->ExecForeignTruncate = truncate;
+	routine->ExecForeignTruncate = truncate_tables;
 }
