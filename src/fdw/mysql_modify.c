@@ -18,12 +18,32 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/option.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_modify.h"
+
+/*
+ * FdwRoutine.IsForeignRelUpdatable: by the option "updatable" of the table, else of its server.  Views of information_schema
+ * ask, so nothing is raised.
+ */
+static int
+is_updatable(Relation rel)
+{
+	ForeignTable *table = GetForeignTable(RelationGetRelid(rel));
+	const char *value = lyf_option_get(table->options, "updatable");
+	bool		updatable = true;
+
+	if (value == NULL)
+		value = lyf_option_get(GetForeignServer(table->serverid)->options, "updatable");
+	if (value != NULL)
+		(void) parse_bool(value, &updatable);
+	return updatable ? (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE) : 0;
+}
 
 /* columns that identify a row become part of the rows that the plan gives */
 static void
@@ -92,11 +112,10 @@ find_key_columns(LyfMysqlModify *modify)
 			modify->keys[modify->nkeys++] = &modify->table->columns[i];
 }
 
-/* each result here is read to its end before anything else happens */
-static void
-never_put_aside(LyfMysqlReader *reader)
+void
+lyf_mysql_never_put_aside(LyfMysqlReader *reader)
 {
-	elog(ERROR, "a returned row was interrupted by another statement");
+	elog(ERROR, "a result of a writing statement was interrupted by another statement");
 }
 
 /* in the context of the statement, which CurrentMemoryContext becomes */
@@ -114,7 +133,7 @@ lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation,
 	modify->operation = operation;
 	modify->table = lyf_mysql_table_open(target->ri_RelationDesc,
 										 lyf_rest_user(lyf_result_check_as_user(target, estate)));
-	modify->reader.put_aside = never_put_aside;
+	modify->reader.put_aside = lyf_mysql_never_put_aside;
 	initStringInfo(&modify->sql);
 	find_key_columns(modify);
 	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
@@ -320,6 +339,7 @@ lyf_mysql_modify_routine(FdwRoutine *routine)
 	routine->EndForeignModify = end_modify;
 	routine->BeginForeignInsert = begin_insert;
 	routine->EndForeignInsert = end_modify;
+	routine->IsForeignRelUpdatable = is_updatable;
 	routine->ExplainForeignModify = explain_modify;
 	lyf_mysql_direct_routine(routine);
 	lyf_mysql_truncate_routine(routine);

@@ -69,6 +69,9 @@ typedef struct LyfMysqlModify
 extern LyfMysqlModify *lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags);
 extern void lyf_mysql_modify_end(LyfMysqlModify *modify);
 
+/* LyfMysqlReader.put_aside of results that are read to their end before anything else happens */
+extern void lyf_mysql_never_put_aside(LyfMysqlReader *reader);
+
 /* in mysql_direct.c, mysql_truncate.c: each puts its functions in */
 extern void lyf_mysql_direct_routine(FdwRoutine *routine);
 extern void lyf_mysql_truncate_routine(FdwRoutine *routine);

@@ -44,13 +44,6 @@ check_options(DropBehavior behavior, bool restart)
 				 errhint("Use TRUNCATE without it, then ALTER TABLE ... AUTO_INCREMENT = 1 at the server.")));
 }
 
-/* LyfMysqlReader.put_aside */
-static void
-never_put_aside(LyfMysqlReader *reader)
-{
-	elog(ERROR, "reading foreign keys was interrupted by another statement");
-}
-
 static char *
 copy_name(const LyfMysqlRow *row, int field)
 {
@@ -61,7 +54,7 @@ copy_name(const LyfMysqlRow *row, int field)
 static List *
 read_references(LyfMysqlSession *session, List *tables)
 {
-	LyfMysqlReader reader = {never_put_aside, NULL};
+	LyfMysqlReader reader = {lyf_mysql_never_put_aside, NULL};
 	StringInfoData sql;
 	const LyfMysqlField *fields;
 	int			count;
