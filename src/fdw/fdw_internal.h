@@ -40,6 +40,9 @@ typedef struct LyfRestTable
 
 /* in option.c */
 
+/* is it a foreign table whose wrapper has this handler of ours? */
+extern bool lyf_table_handler_is(Oid relid, const char *handler);
+
 /* the role whose user mapping counts: the one that permissions are checked as, or the current one */
 extern Oid	lyf_rest_user(Oid check_as_user);
 

@@ -253,9 +253,7 @@ lyf_client_kill(LyfMysql *mysql)
 void
 lyf_client_close(LyfMysql *mysql, bool kill)
 {
-	bool		busy = mysql->unanswered || mysql->owed || mysql->result != NULL;
-
-	if (kill && mysql->id != 0 && (mysql->unanswered || mysql->result != NULL))
+	if (kill && mysql->id != 0 && ((mysql->unanswered && !mysql->owed) || mysql->result != NULL))
 		(void) lyf_client_kill(mysql);
 
 	/* the process ends in the middle of a wait: the library is not done with it */
@@ -265,12 +263,14 @@ lyf_client_close(LyfMysql *mysql, bool kill)
 	mysql->quiet = true;
 	mysql->timed_out = false;
 	mysql->deadline = lyf_monotonic_us() + FAREWELL_US;
+	if (mysql->owed && !mysql->dead)
+		mysql->unanswered = !lyf_wire_answer(mysql);
 	if (mysql->handle != NULL)
 	{
 		/* the library has none any more where it gave up */
 		pgsocket	fd = mysql_get_socket(mysql->handle);
 
-		if (fd != PGINVALID_SOCKET && (busy || mysql->dead))
+		if (fd != PGINVALID_SOCKET && (mysql->unanswered || mysql->result != NULL || mysql->dead))
 			(void) shutdown(fd, SHUT_RDWR);
 		lyf_wire_discard(mysql);
 	}
