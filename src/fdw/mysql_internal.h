@@ -17,6 +17,7 @@
 
 typedef enum LyfMysqlKind
 {
+	LYF_MY_UNKNOWN,				/* not told, and not asked for yet: only until lyf_mysql_table_open is done */
 	LYF_MY_INTEGER,				/* tinyint ... bigint, with or without unsigned */
 	LYF_MY_DECIMAL,
 	LYF_MY_FLOAT,
@@ -187,6 +188,39 @@ extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const
 
 /* in mysql_modify.c: the functions that write */
 extern void lyf_mysql_modify_routine(FdwRoutine *routine);
+
+/* in mysql_remote.c: what information_schema says, in UTF-8 as it stands there */
+
+typedef struct LyfMysqlRemoteColumn
+{
+	const char *table;
+	const char *name;
+	const char *type;			/* COLUMN_TYPE */
+	const char *collation;		/* or NULL */
+	const char *srid;			/* or NULL */
+	bool		not_null;
+	bool		generated;
+	bool		key;			/* of what stands for the primary key */
+	const char *default_text;	/* COLUMN_DEFAULT, or NULL */
+	bool		default_computed;	/* said to be an expression */
+	const char *comment;		/* or NULL */
+} LyfMysqlRemoteColumn;
+
+/* called for each row of a query, whose values live only as long; it must not use the session */
+typedef void (*LyfMysqlRowFunction) (void *arg, const LyfMysqlRow *row);
+extern void lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunction function, void *arg);
+
+/* " WHERE table_schema = '...' AND table_name IN (...)"; names in the database's encoding; tables NIL: all */
+extern void lyf_mysql_append_where(StringInfo sql, const char *database, List *tables);
+
+/* columns of these tables (NIL: all) of a database, those of a table side by side, in their order */
+extern List *lyf_mysql_remote_columns(LyfMysqlSession *session, const char *database, List *tables);
+
+/* the option remote_type for a column, in UTF-8 */
+extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
+
+/* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
+extern void lyf_mysql_describe(LyfMysqlTable *table);
 
 /* in mysql_fdw.c, mysql_plan.c, mysql_shippable.c, mysql_deparse.c, mysql_upper.c, mysql_scan.c, mysql_modify.c, mysql_import.c ...: each adds its section here */
 
