@@ -21,6 +21,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
@@ -271,7 +272,7 @@ plan_returned(ModifyTable *plan, const LyfMysqlTable *table, Index result, int s
 			(bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used) ||
 			 bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used)))
 			*returned = lappend_int(*returned, i + 1);
-	return true;
+	return *returned != NIL;
 }
 
 static void

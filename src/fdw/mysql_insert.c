@@ -31,27 +31,35 @@
 /* a packet's own, and what the statement has behind its rows */
 #define PACKET_RESERVE		1024
 
+/* LyfMysqlRowFunction */
+static void
+keep_auto_column(void *arg, const LyfMysqlRow *row)
+{
+	LyfMysqlModify *modify = arg;
+
+	modify->auto_column = pstrdup(pg_any_to_server(row->value[0], row->length[0], PG_UTF8));
+}
+
 /* the column whose value the server makes up where a row has none */
 static void
 find_auto_column(LyfMysqlModify *modify)
 {
 	MemoryContext caller = MemoryContextSwitchTo(modify->cxt);
 	StringInfoData sql;
-	const LyfMysqlField *fields;
-	int			count;
-	LyfMysqlRow row;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT column_name FROM information_schema.columns WHERE extra LIKE '%auto_increment%' AND table_schema = ");
-	lyf_mysql_write_text(&sql, modify->table->database);
-	appendStringInfoString(&sql, " AND table_name = ");
-	lyf_mysql_write_text(&sql, modify->table->name);
-	lyf_mysql_query(modify->session, &modify->reader, sql.data, sql.len, &fields, &count);
-	if (lyf_mysql_fetch(modify->session, &modify->reader, &row))
-		modify->auto_column = pstrdup(pg_any_to_server(row.value[0], row.length[0], PG_UTF8));
-	lyf_mysql_finish(modify->session, &modify->reader);
+	appendStringInfoString(&sql, "SELECT column_name FROM information_schema.columns");
+	lyf_mysql_append_where(&sql, modify->table->database, list_make1((char *) modify->table->name));
+	appendStringInfoString(&sql, " AND extra LIKE '%auto_increment%'");
+	lyf_mysql_each_row(modify->session, sql.data, keep_auto_column, modify);
 	modify->auto_known = true;
 	MemoryContextSwitchTo(caller);
+}
+
+int
+lyf_mysql_tolerated(const LyfMysqlModify *modify)
+{
+	return modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_SUCCESSFUL_COMPLETION;
 }
 
 static void
@@ -177,7 +185,7 @@ try_statement(LyfMysqlModify *modify)
 	const LyfMysqlField *fields;
 	int			count;
 
-	return lyf_mysql_try(modify->session, modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : 0, NULL,
+	return lyf_mysql_try(modify->session, lyf_mysql_tolerated(modify), NULL,
 						 modify->sql.data, modify->sql.len, &fields, &count);
 }
 

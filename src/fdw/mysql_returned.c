@@ -166,7 +166,7 @@ lyf_mysql_returned_fetch(LyfMysqlModify *modify, const char *sql, size_t len, Tu
 	int			count;
 	LyfMysqlRow row;
 
-	if (!lyf_mysql_try(modify->session, modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : 0, &modify->reader,
+	if (!lyf_mysql_try(modify->session, lyf_mysql_tolerated(modify), &modify->reader,
 					   sql, len, &fields, &count))
 		return false;
 	if (modify->cast == NULL)

@@ -267,9 +267,9 @@ send_query(LyfMysqlSession *session, const char *sql, size_t len, const LyfMysql
 	return lyf_mysql_functions()->query(session->mysql, sql, len, fields, count);
 }
 
-void
-lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sql, size_t len,
-				const LyfMysqlField **fields, int *count)
+bool
+lyf_mysql_try(LyfMysqlSession *session, int tolerated, LyfMysqlReader *reader, const char *sql, size_t len,
+			  const LyfMysqlField **fields, int *count)
 {
 	const LyfMysqlFunctions *f = lyf_mysql_functions();
 	bool		first = session->depth == 0;
@@ -284,6 +284,8 @@ lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sq
 		connect_session(session);
 		failure = send_query(session, sql, len, fields, count);
 	}
+	if (failure != NULL && failure->sqlstate == tolerated && !f->is_broken(session->mysql))
+		return false;
 	lyf_mysql_check(session, failure);
 	session->fresh = false;
 	if (reader == NULL || *count == 0)
@@ -293,6 +295,14 @@ lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sq
 		session->reader = reader;
 		session->reader_level = GetCurrentTransactionNestLevel();
 	}
+	return true;
+}
+
+void
+lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sql, size_t len,
+				const LyfMysqlField **fields, int *count)
+{
+	(void) lyf_mysql_try(session, ERRCODE_SUCCESSFUL_COMPLETION, reader, sql, len, fields, count);
 }
 
 bool
@@ -335,6 +345,12 @@ uint64
 lyf_mysql_insert_id(LyfMysqlSession *session)
 {
 	return lyf_mysql_functions()->insert_id(session->mysql);
+}
+
+const char *
+lyf_mysql_info(LyfMysqlSession *session)
+{
+	return lyf_mysql_functions()->info(session->mysql);
 }
 
 /* ---- what server it is ---- */

@@ -50,15 +50,25 @@ copy_name(const LyfMysqlRow *row, int field)
 	return pstrdup(pg_any_to_server(row->value[field], row->length[field], PG_UTF8));
 }
 
+/* LyfMysqlRowFunction */
+static void
+add_reference(void *arg, const LyfMysqlRow *row)
+{
+	List	  **references = arg;
+	Reference  *reference = palloc(sizeof(Reference));
+
+	reference->from_database = copy_name(row, 0);
+	reference->from = copy_name(row, 1);
+	reference->database = copy_name(row, 2);
+	reference->name = copy_name(row, 3);
+	*references = lappend(*references, reference);
+}
+
 /* foreign keys that refer to the tables; a table's own do no harm */
 static List *
 read_references(LyfMysqlSession *session, List *tables)
 {
-	LyfMysqlReader reader = {lyf_mysql_never_put_aside, NULL};
 	StringInfoData sql;
-	const LyfMysqlField *fields;
-	int			count;
-	LyfMysqlRow row;
 	List	   *references = NIL;
 
 	initStringInfo(&sql);
@@ -75,17 +85,7 @@ read_references(LyfMysqlSession *session, List *tables)
 		appendStringInfoChar(&sql, ')');
 	}
 	appendStringInfoString(&sql, ") AND (table_schema, table_name) <> (referenced_table_schema, referenced_table_name)");
-	lyf_mysql_query(session, &reader, sql.data, sql.len, &fields, &count);
-	while (lyf_mysql_fetch(session, &reader, &row))
-	{
-		Reference  *reference = palloc(sizeof(Reference));
-
-		reference->from_database = copy_name(&row, 0);
-		reference->from = copy_name(&row, 1);
-		reference->database = copy_name(&row, 2);
-		reference->name = copy_name(&row, 3);
-		references = lappend(references, reference);
-	}
+	lyf_mysql_each_row(session, sql.data, add_reference, &references);
 	return references;
 }
 
