@@ -148,6 +148,9 @@ extern LyfRowCast *lyf_rest_row_cast(const LyfRestTable *table, TupleDesc desc, 
 /* in explain.c, import.c and analyze.c */
 extern void lyf_rest_explain(ForeignScanState *node, struct ExplainState *es);
 extern List *lyf_rest_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* lyf_column_name, made one that is not taken yet; added to those that are */
+extern char *lyf_unique_name(List **names, const char *source_name);
 extern bool lyf_rest_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages);
 
 #endif							/* LYF_FDW_INTERNAL_H */

@@ -76,7 +76,7 @@ LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_float4);
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_float8);
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_numeric);
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_quotient);	/* SUM/COUNT, or a number */
-LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_truth);	/* a number that is not zero */
+LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_truth);	/* 0 or 1 */
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_bits);	/* BIT to bit, varbit */
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_bits_truth);
 LYF_MYSQL_CAST_FUNCTION(lyf_mysql_cast_bits_number);	/* BIT to integers, numeric, text of its digits */

@@ -156,10 +156,13 @@ lyf_mysql_cast_truth(LyfMysqlCast *cast, LyfMysqlCastField *field, const char *t
 {
 	int64		integer;
 
-	if (unlikely(!read_int(text, len, &integer)))
-		return lyf_mysql_cast_string(cast, field, text, len, datum, isnull);
-	*datum = BoolGetDatum(integer != 0);
-	return NULL;
+	if (likely(read_int(text, len, &integer) && (integer | 1) == 1))
+	{
+		*datum = BoolGetDatum(integer == 1);
+		return NULL;
+	}
+	return lyf_failure_hint(lyf_mysql_cast_failure(field, text, len, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "is out of range for"),
+							"Declare the column as smallint, as IMPORT FOREIGN SCHEMA does with the option tinyint1 'smallint'.");
 }
 
 /* the bits of a BIT, up to 64, the last one lowest */

@@ -8,6 +8,7 @@
 
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
 
 #include "fdw/fdw.h"
@@ -57,6 +58,13 @@ typedef struct LyfMysqlRemoteType
  * behind it, as the option remote_type has it; collation goes before, and may be NULL.  Never fails: LYF_MY_OTHER.
  */
 extern void lyf_mysql_type_parse(const char *column_type, const char *collation, LyfMysqlRemoteType *type);
+
+/* a date, with or without a time: may be one that PostgreSQL has not */
+static inline bool
+lyf_mysql_is_moment(LyfMysqlKind kind)
+{
+	return kind == LYF_MY_DATE || kind == LYF_MY_DATETIME || kind == LYF_MY_TIMESTAMP;
+}
 
 /* What an import was told of types that can be had in two ways. */
 typedef struct LyfMysqlTypeChoice
@@ -218,6 +226,9 @@ extern List *lyf_mysql_remote_columns(LyfMysqlSession *session, const char *data
 
 /* the option remote_type for a column, in UTF-8 */
 extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
+
+/* in mysql_import.c */
+extern List *lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server);
 
 /* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
 extern void lyf_mysql_describe(LyfMysqlTable *table);

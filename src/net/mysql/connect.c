@@ -225,29 +225,40 @@ lyf_client_connect(const LyfMysqlOptions *options, LyfMysql **result)
 	return failure;
 }
 
-/* Nothing is raised here, nor are interrupts served. */
-bool
-lyf_client_kill(LyfMysql *mysql)
+/* connect once more and say it, by the same or a lower grade of TLS */
+static bool
+send_kill(const LyfMysql *mysql, LyfMysqlTls tls, int64 deadline)
 {
-	LyfMysql	other = {0};
+	LyfMysql	other = {.options = mysql->options, .quiet = true, .deadline = deadline};
+	const char *host = tls == LYF_TLS_VERIFY_FULL ? mysql->options.host : mysql->address;
 	char		sql[64];
 	bool		done;
 
-	other.options = mysql->options;
-	if (other.options.tls == LYF_TLS_VERIFY_FULL && mysql->address != NULL)
-		other.options.tls = LYF_TLS_VERIFY_CA;
-	other.quiet = true;
-	other.deadline = lyf_monotonic_us() + KILL_US;
+	other.options.tls = tls;
 	if (!prepare(&other))
 		return false;
-	done = lyf_wire_connect(&other, mysql->address);
-	if (done)
-	{
-		snprintf(sql, sizeof(sql), "KILL QUERY " UINT64_FORMAT, mysql->id);
-		done = lyf_wire_send(&other, sql, strlen(sql), false) && lyf_wire_answer(&other);
-	}
+	snprintf(sql, sizeof(sql), "KILL QUERY " UINT64_FORMAT, mysql->id);
+	done = lyf_wire_connect(&other, host) &&
+		lyf_wire_send(&other, sql, strlen(sql), false) && lyf_wire_answer(&other);
 	lyf_wire_discard(&other);
 	return done;
+}
+
+/*
+ * Nothing is raised here, nor are interrupts served.  Where TLS is not insisted on, it goes without: that is much
+ * quicker.  The server's authority suffices where it is known: then no name need be looked up, which may take long.
+ */
+bool
+lyf_client_kill(LyfMysql *mysql)
+{
+	int64		deadline = lyf_monotonic_us() + KILL_US;
+	LyfMysqlTls tls = mysql->options.tls;
+
+	if (tls == LYF_TLS_VERIFY_FULL && mysql->options.tls_ca != NULL)
+		tls = LYF_TLS_VERIFY_CA;
+	if (tls == LYF_TLS_PREFER && send_kill(mysql, LYF_TLS_DISABLE, deadline))
+		return true;
+	return send_kill(mysql, tls, deadline);
 }
 
 void
