@@ -14,8 +14,8 @@
 #include "base/compat.h"
 #include "fdw/mysql_plan.h"
 
-/* OFFSET without LIMIT takes one that nothing reaches */
-#define NO_LIMIT	"18446744073709551615"
+/* OFFSET needs a LIMIT */
+#define ALL_ROWS	"18446744073709551615"
 
 static LyfMysqlRel *
 rel_of(const RelOptInfo *rel)
@@ -205,17 +205,12 @@ append_order(StringInfo sql, LyfTranslation *t, RelOptInfo *rel, List *pathkeys)
 	}
 }
 
-/* LIMIT or OFFSET; without says what stands for NULL */
 static void
-append_count(StringInfo sql, LyfTranslation *t, const char *keyword, Node *count, const char *without)
+append_count(StringInfo sql, LyfTranslation *t, const char *keyword, LyfPlaceUse use, Node *count)
 {
-	LyfPlace	place = {.use = LYF_PLACE_LIMIT,.kind = LYF_TERM_INTEGER,.before = "",.after = without};
-	const char *text = count ? lyf_mysql_use_value(t, lyf_mysql_value_term(t, (Expr *) count), &place) : without;
+	LyfPlace	place = {.use = use,.kind = LYF_TERM_INTEGER,.before = "",.after = ""};
 
-	/* a constant that is negative */
-	if (text == NULL)
-		elog(ERROR, "a limit is no longer for the server");
-	appendStringInfo(sql, " %s %s", keyword, text);
+	appendStringInfo(sql, " %s %s", keyword, lyf_mysql_use_value(t, lyf_mysql_value_term(t, (Expr *) count), &place));
 }
 
 static void
@@ -223,9 +218,12 @@ append_limit(StringInfo sql, LyfTranslation *t)
 {
 	const Query *parse = t->root->parse;
 
-	append_count(sql, t, "LIMIT", parse->limitCount, NO_LIMIT);
+	if (parse->limitCount != NULL)
+		append_count(sql, t, "LIMIT", LYF_PLACE_LIMIT, parse->limitCount);
+	else
+		appendStringInfoString(sql, " LIMIT " ALL_ROWS);
 	if (parse->limitOffset != NULL)
-		append_count(sql, t, "OFFSET", parse->limitOffset, "0");
+		append_count(sql, t, "OFFSET", LYF_PLACE_OFFSET, parse->limitOffset);
 }
 
 /* GROUP BY and HAVING */

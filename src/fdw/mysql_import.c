@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 
+#include "base/option.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_import.h"
 
@@ -75,7 +76,10 @@ read_option(LyfMysqlImportOptions *options, DefElem *def)
 	else if (strcmp(def->defname, "time_as") == 0)
 		options->types.time_is_time = is_first(def, "time", "interval");
 	else if (strcmp(def->defname, "zero_dates") == 0)
+	{
 		options->zero_dates_null = is_first(def, "null", "error");
+		options->zero_dates = defGetString(def);
+	}
 	else if (strcmp(def->defname, "import_default") == 0)
 		options->defaults = defGetBoolean(def);
 	else if (strcmp(def->defname, "import_generated") == 0)
@@ -90,11 +94,13 @@ read_option(LyfMysqlImportOptions *options, DefElem *def)
 }
 
 static LyfMysqlImportOptions
-read_options(List *list)
+read_options(List *list, Oid server)
 {
 	LyfMysqlImportOptions options = {.types.tinyint1_is_boolean = true,.generated = true,.not_null = true};
+	const char *zero_dates = lyf_option_get(GetForeignServer(server)->options, "zero_dates");
 	ListCell   *lc;
 
+	options.zero_dates_null = zero_dates != NULL && strcmp(zero_dates, "null") == 0;
 	foreach(lc, list)
 		read_option(&options, lfirst(lc));
 	return options;
@@ -287,7 +293,7 @@ create_table(const LyfMysqlImport *import, const LyfMysqlRemoteTable *table)
 List *
 lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server)
 {
-	LyfMysqlImport import = {.options = read_options(stmt->options),.server = stmt->server_name,
+	LyfMysqlImport import = {.options = read_options(stmt->options, server),.server = stmt->server_name,
 	.database = stmt->remote_schema,.schema = stmt->local_schema};
 	LyfMysqlSession *session = lyf_mysql_session(server, GetUserId(), true);
 	Tables		tables = {.stmt = stmt};

@@ -11,7 +11,8 @@
 typedef struct LyfMysqlImportOptions
 {
 	LyfMysqlTypeChoice types;
-	bool		zero_dates_null;
+	const char *zero_dates;		/* as the tables' option, NULL: not said */
+	bool		zero_dates_null;	/* that, or what the server's option says */
 	bool		defaults;
 	bool		generated;
 	bool		not_null;

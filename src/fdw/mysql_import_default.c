@@ -20,7 +20,14 @@
 #define SIMPLE		(A(INTEGER) | A(DECIMAL) | A(FLOAT) | A(DOUBLE) | A(YEAR) | A(DATE) | A(TIME) | A(DATETIME) | \
 					 A(TIMESTAMP) | A(TEXT) | A(ENUM) | A(UUID) | A(INET))
 
-/* 'it''s' to it's; NULL: it is no quoted text */
+/* what stands for a character that MariaDB prints with a backslash */
+static char
+unescape(char c)
+{
+	return c == 'n' ? '\n' : c == 'r' ? '\r' : c;
+}
+
+/* 'it''s' to it's; NULL: it is no quoted text, or has a NUL */
 static char *
 unquote(const char *quoted)
 {
@@ -34,7 +41,12 @@ unquote(const char *quoted)
 	{
 		if (quoted[i] == '\'' && quoted[++i] != '\'')
 			return NULL;
-		*out++ = quoted[i];
+		if (quoted[i] != '\\')
+			*out++ = quoted[i];
+		else if (quoted[++i] != '0')
+			*out++ = unescape(quoted[i]);
+		else
+			return NULL;
 	}
 	*out = '\0';
 	return text;

@@ -36,7 +36,7 @@ append_option(StringInfo out, int *count, const char *name, const char *value)
 }
 
 static void
-append_column_options(StringInfo out, const LyfMysqlRemoteColumn *column, const char *local_name)
+append_column_options(StringInfo out, const LyfMysqlRemoteColumn *column, const char *local_name, bool not_null)
 {
 	char	   *name = from_utf8(column->name);
 	int			count = 0;
@@ -48,16 +48,18 @@ append_column_options(StringInfo out, const LyfMysqlRemoteColumn *column, const 
 		append_option(out, &count, "key", "true");
 	if (column->generated)
 		append_option(out, &count, "generated", "true");
+	if (not_null)
+		append_option(out, &count, "not_null", "true");
 	appendStringInfoChar(out, ')');
 }
 
 static void
-append_constraints(Making *making, const LyfMysqlRemoteColumn *column, const LyfMysqlRemoteType *remote, const char *type)
+append_constraints(Making *making, const LyfMysqlRemoteColumn *column, const LyfMysqlRemoteType *remote, const char *type, bool not_null)
 {
 	const LyfMysqlImportOptions *options = &making->import->options;
 	char	   *value = NULL;
 
-	if (options->not_null && column->not_null && !(options->zero_dates_null && lyf_mysql_is_moment(remote->kind)))
+	if (options->not_null && not_null)
 		appendStringInfoString(&making->columns, " NOT NULL");
 	if (options->defaults)
 		value = lyf_mysql_import_default(column, remote, type, making->import->mariadb);
@@ -86,17 +88,19 @@ append_column(Making *making, const LyfMysqlRemoteColumn *column)
 {
 	char	   *name = lyf_unique_name(&making->names, column->name);
 	LyfMysqlRemoteType remote;
+	bool		not_null;
 	char	   *type;
 
 	lyf_mysql_type_parse(column->type, column->collation, &remote);
 	type = lyf_mysql_type_declare(&remote, &making->import->options.types);
+	not_null = column->not_null && !(making->import->options.zero_dates_null && lyf_mysql_is_moment(remote.kind));
 	if (remote.kind == LYF_MY_OTHER)
 		tell_other(making, column, name, type);
 	if (making->columns.len > 0)
 		appendStringInfoChar(&making->columns, ',');
 	appendStringInfo(&making->columns, "\n\t%s %s", quote_identifier(name), type);
-	append_column_options(&making->columns, column, name);
-	append_constraints(making, column, &remote, type);
+	append_column_options(&making->columns, column, name, not_null);
+	append_constraints(making, column, &remote, type, not_null);
 	append_comment(making, "COLUMN", psprintf("%s.%s", making->name, quote_identifier(name)), column->comment);
 }
 
@@ -133,8 +137,8 @@ append_table_options(StringInfo out, const LyfMysqlImport *import, const LyfMysq
 	append_option(out, &count, "table", from_utf8(table->name));
 	if (table->rows != NULL)
 		append_option(out, &count, "rows", table->rows);
-	if (import->options.zero_dates_null)
-		append_option(out, &count, "zero_dates", "null");
+	if (import->options.zero_dates != NULL)
+		append_option(out, &count, "zero_dates", import->options.zero_dates);
 	appendStringInfoChar(out, ')');
 }
 

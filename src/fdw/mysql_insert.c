@@ -21,6 +21,7 @@
 
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
+#include "fdw/mysql_plan.h"
 
 /* of a statement at most: more makes it no faster */
 #define STATEMENT_BYTES		(1024 * 1024)
@@ -66,7 +67,7 @@ static void
 write_columns(LyfMysqlModify *modify, StringInfo sql)
 {
 	appendStringInfoString(sql, "INSERT INTO ");
-	lyf_mysql_write_table(sql, modify->table);
+	lyf_mysql_table_name(sql, modify->table);
 	appendStringInfoString(sql, " (");
 	for (int i = 0; i < modify->ncolumns; i++)
 	{
@@ -86,7 +87,7 @@ write_do_nothing(LyfMysqlModify *modify)
 	appendStringInfoString(&modify->sql, " ON DUPLICATE KEY UPDATE ");
 	lyf_mysql_quote_name(&modify->sql, column->remote_name);
 	appendStringInfoString(&modify->sql, " = ");
-	lyf_mysql_write_table(&modify->sql, modify->table);
+	lyf_mysql_table_name(&modify->sql, modify->table);
 	appendStringInfoChar(&modify->sql, '.');
 	lyf_mysql_quote_name(&modify->sql, column->remote_name);
 }

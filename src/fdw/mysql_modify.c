@@ -341,6 +341,7 @@ lyf_mysql_modify_routine(FdwRoutine *routine)
 	routine->EndForeignInsert = end_modify;
 	routine->IsForeignRelUpdatable = is_updatable;
 	routine->ExplainForeignModify = explain_modify;
-	lyf_mysql_direct_routine(routine);
+	lyf_mysql_direct_plan_routine(routine);
+	lyf_mysql_direct_run_routine(routine);
 	lyf_mysql_truncate_routine(routine);
 }

@@ -72,9 +72,22 @@ extern void lyf_mysql_modify_end(LyfMysqlModify *modify);
 /* LyfMysqlReader.put_aside of results that are read to their end before anything else happens */
 extern void lyf_mysql_never_put_aside(LyfMysqlReader *reader);
 
-/* in mysql_direct.c, mysql_truncate.c: each puts its functions in */
-extern void lyf_mysql_direct_routine(FdwRoutine *routine);
+/* in mysql_direct.c, mysql_direct_run.c, mysql_truncate.c: each puts its functions in */
+extern void lyf_mysql_direct_plan_routine(FdwRoutine *routine);
+extern void lyf_mysql_direct_run_routine(FdwRoutine *routine);
 extern void lyf_mysql_truncate_routine(FdwRoutine *routine);
+
+/* What fdw_private of a scan holds that the server does as an UPDATE or DELETE. */
+enum LyfMysqlDirectPrivate
+{
+	LYF_DIRECT_ATTRS,			/* integers: the columns that are assigned, in this order */
+	LYF_DIRECT_TEXTS,			/* what to each of them: a String, or the Integer of a value in fdw_exprs */
+	LYF_DIRECT_CONDITION,		/* a String, "" where there is none */
+	LYF_DIRECT_PLACES,			/* in those Strings, as lyf_mysql_place_save has them */
+	LYF_DIRECT_PLACED,			/* an Integer: so many values of fdw_exprs are for places, the others are assigned */
+	LYF_DIRECT_TAG,				/* an Integer: the command counts its rows */
+	LYF_DIRECT_RETURNED			/* integers: the columns that come back */
+};
 
 /* in mysql_insert.c */
 
@@ -112,9 +125,6 @@ extern bool lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, c
 									TupleTableSlot *slot);
 
 /* in mysql_write.c: parts of statements */
-
-/* `database`.`table` */
-extern void lyf_mysql_write_table(StringInfo sql, const LyfMysqlTable *table);
 
 /* 'text', which is in the database's encoding */
 extern void lyf_mysql_write_text(StringInfo sql, const char *text);

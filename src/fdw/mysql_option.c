@@ -22,13 +22,13 @@
 #include "base/compat.h"
 #include "base/hosts.h"
 #include "base/option.h"
+#include "base/settings.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_internal.h"
 
-#define DEFAULT_PORT				3306
-#define DEFAULT_CONNECT_TIMEOUT_MS	10000
-#define DEFAULT_BATCH_SIZE			1000
-#define MAX_BATCH_SIZE				1000000
+#define DEFAULT_PORT		3306
+#define DEFAULT_BATCH_SIZE	1000
+#define MAX_BATCH_SIZE		1000000
 
 /* ---- values ---- */
 
@@ -374,7 +374,7 @@ lyf_mysql_connect_options(Oid server_oid, Oid user, LyfMysqlOptions *options)
 	options->tls_cert = lyf_option_get(server->options, "tls_cert");
 	options->tls_key = lyf_option_get(server->options, "tls_key");
 	options->compress = compress != NULL && bool_value("compress", compress);
-	options->connect_timeout_ms = time_option(server->options, "connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS);
+	options->connect_timeout_ms = time_option(server->options, "connect_timeout", lyf_connect_timeout);
 	options->network_timeout_ms = time_option(server->options, "network_timeout", 0);
 	check_identity(options, server, user);
 }
@@ -413,7 +413,6 @@ open_column(LyfMysqlTable *table, LyfMysqlColumn *column, Form_pg_attribute att)
 
 	column->attno = att->attnum;
 	column->dropped = att->attisdropped;
-	column->remote.kind = LYF_MY_OTHER;
 	if (att->attisdropped)
 		return;
 	options = GetForeignColumnOptions(table->relid, att->attnum);
@@ -467,5 +466,6 @@ lyf_mysql_table_open(Relation rel, Oid user)
 	table->batch_size = batch_size != NULL ? int_value("batch_size", batch_size, 1, MAX_BATCH_SIZE) : DEFAULT_BATCH_SIZE;
 	table->rows = rows != NULL ? strtod(rows, NULL) : -1;
 	open_columns(table, RelationGetDescr(rel));
+	lyf_mysql_describe(table);
 	return table;
 }

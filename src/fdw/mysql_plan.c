@@ -17,6 +17,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "parser/parsetree.h"
 #include "utils/rel.h"
 
 #include "base/compat.h"
@@ -85,7 +86,6 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, List *pathkeys)
 													   baserel->lateral_relids, LYF_PATH_OUTER(NULL, NIL), NIL));
 }
 
-/* the order that the query wants, if the server can sort so; else NIL */
 List *
 lyf_mysql_useful_order(PlannerInfo *root, RelOptInfo *rel, List *pathkeys)
 {
@@ -170,7 +170,7 @@ add_driven_path(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *info)
 	lyf_mysql_split_conditions(root, baserel, info->ppi_clauses, &remote, &driven.local, &driven.reasons);
 	driven.remote = list_concat_copy(mine->remote, remote);
 	driven.local = list_concat_copy(mine->local, driven.local);
-	lyf_mysql_estimate_driven(root, baserel, &driven, remote);
+	lyf_mysql_estimate_driven(root, baserel, &driven);
 	lyf_mysql_cost(baserel, &driven, false, &startup, &total);
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, LYF_PATH_ROWS(info->ppi_rows), startup, total, NIL,
 													   info->ppi_req_outer, LYF_PATH_OUTER(NULL, NIL), NIL));

@@ -39,7 +39,6 @@ typedef struct LyfMysqlRel
 	/* estimates */
 	double		rows;			/* that the query gives */
 	Cost		work;			/* of the server, without sending them */
-	bool		by_key;			/* a condition needs only one value of the table's key */
 } LyfMysqlRel;
 
 /* A query in the making. */
@@ -90,6 +89,9 @@ enum LyfMysqlPathPrivate
 extern void lyf_mysql_split_conditions(PlannerInfo *root, RelOptInfo *rel, List *clauses,
 									   List **remote, List **local, List **reasons);
 
+/* the pathkeys, if the server can sort the relation so; else NIL */
+extern List *lyf_mysql_useful_order(PlannerInfo *root, RelOptInfo *rel, List *pathkeys);
+
 extern void lyf_mysql_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
 extern void lyf_mysql_paths(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
 extern ForeignScan *lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *best_path,
@@ -99,6 +101,7 @@ extern ForeignScan *lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid
 
 /* rows that the query gives, and the server's work for them */
 extern void lyf_mysql_estimate_scan(PlannerInfo *root, RelOptInfo *rel);
+extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMysqlRel *driven);
 extern void lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups);
 
@@ -131,6 +134,7 @@ typedef struct LyfMysqlScan
 	LyfZeroDates zero_dates;
 	const char *sql;			/* with places */
 	LyfMysqlFiller *filler;
+	List	   *tables;			/* of LyfMysqlTable * */
 	int			count;			/* of fields */
 	int		   *attnos;			/* that they become */
 	LyfMysqlColumn **columns;	/* that they come from; NULL: computed */
@@ -147,7 +151,8 @@ typedef struct LyfMysqlScan
 	bool		done;
 	int64		queries;
 	int64		rows;
-	int64		wait_us;
+	int64		wait_us;		/* of queries that are over */
+	int64		wait_start;		/* what the session had waited before this one; -1: it is over */
 } LyfMysqlScan;
 
 extern void lyf_mysql_begin(ForeignScanState *node, int eflags);
@@ -158,5 +163,7 @@ extern bool lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot);
 
 /* in mysql_explain.c */
 extern void lyf_mysql_explain(ForeignScanState *node, struct ExplainState *es);
+extern void lyf_mysql_explain_values(const ForeignScan *plan, struct ExplainState *es);
+extern void lyf_mysql_show_place(void *arg, StringInfo sql, int number);	/* arg: a List of saved places */
 
 #endif							/* LYF_MYSQL_PLAN_H */

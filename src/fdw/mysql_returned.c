@@ -12,6 +12,7 @@
 
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
+#include "fdw/mysql_plan.h"
 
 /* columns of the target that expressions of a finished plan look at: all other Vars there are special ones */
 static bool
@@ -188,7 +189,7 @@ lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, const bool *n
 	appendStringInfoString(&sql, "SELECT ");
 	lyf_mysql_returned_list(modify, &sql);
 	appendStringInfoString(&sql, " FROM ");
-	lyf_mysql_write_table(&sql, modify->table);
+	lyf_mysql_table_name(&sql, modify->table);
 	appendStringInfoString(&sql, " WHERE ");
 	lyf_mysql_write_key(modify, &sql, keys, nulls);
 	if (for_update)

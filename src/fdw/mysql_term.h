@@ -103,7 +103,8 @@ typedef enum LyfPlaceUse
 	LYF_PLACE_SAME,				/* <=> */
 	LYF_PLACE_IN,				/* an array */
 	LYF_PLACE_NOT_IN,
-	LYF_PLACE_LIMIT				/* NULL: all */
+	LYF_PLACE_LIMIT,			/* NULL: all */
+	LYF_PLACE_OFFSET
 } LyfPlaceUse;
 
 typedef struct LyfPlace
@@ -121,6 +122,9 @@ extern LyfPlace lyf_mysql_place_load(const List *saved);
 
 /* what a place gets for this value; false: the server cannot be given it */
 extern bool lyf_mysql_place_fill(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bool isnull);
+
+/* "= $1" */
+extern void lyf_mysql_place_show(StringInfo sql, const LyfPlace *place);
 
 /* what kind of term a value of this type is; false: of none */
 extern bool lyf_mysql_kind_of(Oid type, LyfTermKind *kind);

@@ -18,6 +18,7 @@
 #include "base/compat.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_modify.h"
+#include "fdw/mysql_plan.h"
 
 /* A table that is referred to by another. */
 typedef struct Reference
@@ -148,7 +149,7 @@ delete_rows(LyfMysqlSession *session, const LyfMysqlTable *table)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "DELETE FROM ");
-	lyf_mysql_write_table(&sql, table);
+	lyf_mysql_table_name(&sql, table);
 	lyf_mysql_execute(session, sql.data, sql.len);
 }
 

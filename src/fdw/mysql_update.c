@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
+#include "fdw/mysql_plan.h"
 
 /* Children of one parent share the name where they have the same column at the same place. */
 char *
@@ -78,13 +79,13 @@ lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subpl
 		modify->compare = triggers != NULL && triggers->trig_update_before_row;
 		refuse_generated(modify);
 		appendStringInfoString(&modify->sql, "UPDATE ");
-		lyf_mysql_write_table(&modify->sql, modify->table);
+		lyf_mysql_table_name(&modify->sql, modify->table);
 		appendStringInfoString(&modify->sql, " SET ");
 	}
 	else
 	{
 		appendStringInfoString(&modify->sql, "DELETE FROM ");
-		lyf_mysql_write_table(&modify->sql, modify->table);
+		lyf_mysql_table_name(&modify->sql, modify->table);
 		appendStringInfoString(&modify->sql, " WHERE ");
 	}
 	modify->head = modify->sql.len;

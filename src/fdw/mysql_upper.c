@@ -238,6 +238,9 @@ add_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, void *extra)
 		return;
 	lyf_mysql_cost(source, mine, mine->sorted, &startup, &total);
 	adjust_limit_rows_costs(&rows, &startup, &total, final->offset_est, final->count_est);
+
+	/* there is no node that passes them on */
+	total -= cpu_tuple_cost * rows;
 	add_path(output, (Path *) create_foreign_upper_path(root, source, root->upper_targets[UPPERREL_FINAL], LYF_PATH_ROWS(rows),
 														startup, total, mine->sorted ? root->sort_pathkeys : NIL,
 														LYF_PATH_OUTER(NULL, NIL), list_make1(makeBoolean(true))));

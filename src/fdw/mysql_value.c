@@ -68,7 +68,9 @@ static const char *const operators[] = {
 	[LYF_PLACE_GREATER_EQUAL] = ">= ",
 	[LYF_PLACE_SAME] = "<=> ",
 	[LYF_PLACE_IN] = "IN (",
-	[LYF_PLACE_NOT_IN] = "NOT IN ("
+	[LYF_PLACE_NOT_IN] = "NOT IN (",
+	[LYF_PLACE_LIMIT] = "",
+	[LYF_PLACE_OFFSET] = ""
 };
 
 static Position
@@ -372,17 +374,26 @@ fill_array(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bool is
 	return true;
 }
 
+/* errors as the executor has them */
 static bool
 fill_limit(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bool isnull)
 {
-	int64		count = isnull ? 0 : DatumGetInt64(value);
+	if (!isnull && DatumGetInt64(value) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE),
+				 errmsg("LIMIT must not be negative")));
+	appendStringInfo(sql, UINT64_FORMAT, isnull ? PG_UINT64_MAX : (uint64) DatumGetInt64(value));
+	return true;
+}
 
-	if (count < 0)
-		return false;
-	if (isnull)
-		appendStringInfoString(sql, place->after);
-	else
-		appendStringInfo(sql, INT64_FORMAT, count);
+static bool
+fill_offset(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bool isnull)
+{
+	if (!isnull && DatumGetInt64(value) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE),
+				 errmsg("OFFSET must not be negative")));
+	appendStringInfo(sql, INT64_FORMAT, isnull ? 0 : DatumGetInt64(value));
 	return true;
 }
 
@@ -400,10 +411,19 @@ lyf_mysql_place_fill(StringInfo sql, const LyfPlace *place, Oid type, Datum valu
 		[LYF_PLACE_SAME] = fill_comparison,
 		[LYF_PLACE_IN] = fill_array,
 		[LYF_PLACE_NOT_IN] = fill_array,
-		[LYF_PLACE_LIMIT] = fill_limit
+		[LYF_PLACE_LIMIT] = fill_limit,
+		[LYF_PLACE_OFFSET] = fill_offset
 	};
 
 	return fill[place->use] (sql, place, type, value, isnull);
+}
+
+void
+lyf_mysql_place_show(StringInfo sql, const LyfPlace *place)
+{
+	bool		any = place->use == LYF_PLACE_IN || place->use == LYF_PLACE_NOT_IN;
+
+	appendStringInfo(sql, "%s%s$%d%s%s", operators[place->use], place->before, place->value + 1, place->after, any ? ")" : "");
 }
 
 /* digits of a constant number */

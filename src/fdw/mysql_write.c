@@ -17,14 +17,6 @@
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
 
-void
-lyf_mysql_write_table(StringInfo sql, const LyfMysqlTable *table)
-{
-	lyf_mysql_quote_name(sql, table->database);
-	appendStringInfoChar(sql, '.');
-	lyf_mysql_quote_name(sql, table->name);
-}
-
 /* a text in the database's encoding */
 void
 lyf_mysql_write_text(StringInfo sql, const char *text)

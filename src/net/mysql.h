@@ -40,7 +40,6 @@ typedef struct LyfMysqlOptions
 	bool		compress;
 	int			connect_timeout_ms; /* 0: none */
 	int			network_timeout_ms; /* for each wait for the server, 0: none */
-	const char *setup;			/* statements, with ; between them, run once connected */
 } LyfMysqlOptions;
 
 /* What a value is sent as; the ones that no server sends in results are left out. */
@@ -82,7 +81,7 @@ typedef struct LyfMysqlStats
 
 typedef struct LyfMysqlFunctions
 {
-	/* connect, authenticate, run options->setup; *mysql lives until `close`, whatever memory contexts do */
+	/* connect and authenticate; *mysql lives until `close`, whatever memory contexts do */
 	LyfFailure *(*connect) (const LyfMysqlOptions *options, LyfMysql **mysql);
 
 	/*
@@ -108,7 +107,7 @@ typedef struct LyfMysqlFunctions
 
 	/*
 	 * Run a statement that gives no rows where nothing may be raised: no interrupts are served, and it may take so long at
-	 * most.  False: it failed, and the session is only good for `close`.
+	 * most.  A result that is open is ended before.  False: it failed, and the session is only good for `close`.
 	 */
 	bool		(*settle) (LyfMysql *mysql, const char *sql, int timeout_ms);
 

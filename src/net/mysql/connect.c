@@ -42,7 +42,6 @@ copy_options(LyfMysqlOptions *to, const LyfMysqlOptions *from)
 {
 	*to = *from;
 	to->addresses = NULL;
-	to->setup = NULL;
 	to->host = copy_text(from->host);
 	to->socket = copy_text(from->socket);
 	to->user = copy_text(from->user);
@@ -174,7 +173,7 @@ try_addresses(LyfMysql *mysql, const LyfMysqlOptions *options)
 }
 
 static LyfFailure *
-begin_session(LyfMysql *mysql, const LyfMysqlOptions *options)
+begin_session(LyfMysql *mysql)
 {
 	if (!AcquireExternalFD())
 		return lyf_failure(ERRCODE_INSUFFICIENT_RESOURCES, "too many files are open in this session");
@@ -183,8 +182,6 @@ begin_session(LyfMysql *mysql, const LyfMysqlOptions *options)
 	lyf_client_watch(mysql);
 	mysql->deadline = 0;
 	mysql->id = mysql_thread_id(mysql->handle);
-	if (options->setup != NULL)
-		return lyf_client_execute(mysql, options->setup, strlen(options->setup));
 	return NULL;
 }
 
@@ -195,7 +192,7 @@ connect_raising(LyfMysql *mysql, const LyfMysqlOptions *options)
 	if (options->connect_timeout_ms > 0)
 		mysql->deadline = lyf_monotonic_us() + (int64) options->connect_timeout_ms * 1000;
 	LYF_TRY(try_addresses(mysql, options));
-	return begin_session(mysql, options);
+	return begin_session(mysql);
 }
 
 LyfFailure *
@@ -279,7 +276,7 @@ lyf_client_close(LyfMysql *mysql, bool kill)
 	if (mysql->handle != NULL)
 	{
 		/* the library has none any more where it gave up */
-		pgsocket	fd = mysql_get_socket(mysql->handle);
+		pgsocket	fd = lyf_wire_socket(mysql);
 
 		if (fd != PGINVALID_SOCKET && (mysql->unanswered || mysql->result != NULL || mysql->dead))
 			(void) shutdown(fd, SHUT_RDWR);
@@ -289,7 +286,7 @@ lyf_client_close(LyfMysql *mysql, bool kill)
 		ReleaseExternalFD();
 	free_options(&mysql->options);
 	free(mysql->address);
-	free(mysql->pending);
+	free(mysql->kept);
 	free(mysql->fields);
 	free(mysql);
 }
