@@ -16,8 +16,10 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
@@ -66,6 +68,7 @@ static const struct
 }			fitting[] = {
 	{LYF_MY_INTEGER, LYF_TERM_INTEGER, false},
 	{LYF_MY_INTEGER, LYF_TERM_BOOLEAN, false},
+	{LYF_MY_INTEGER, LYF_TERM_DECIMAL, true},
 	{LYF_MY_DECIMAL, LYF_TERM_INTEGER, false},
 	{LYF_MY_DECIMAL, LYF_TERM_DECIMAL, true},
 	{LYF_MY_DOUBLE, LYF_TERM_DOUBLE, false},
@@ -76,23 +79,79 @@ static const struct
 	{LYF_MY_TIMESTAMP, LYF_TERM_MOMENT, true}
 };
 
-static bool
-fits(const LyfMysqlColumn *column, const LyfTerm *term)
+/* digits that a column has behind the point */
+static int
+scale_of(const LyfMysqlColumn *column)
 {
-	int			scale = column->remote.kind == LYF_MY_DECIMAL ? column->remote.scale : column->remote.precision;
+	return column->remote.kind == LYF_MY_INTEGER ? 0 :
+		column->remote.kind == LYF_MY_DECIMAL ? column->remote.scale : column->remote.precision;
+}
 
+static bool
+fits(const LyfMysqlColumn *column, const LyfTerm *term, bool rounds)
+{
 	if (term->superset || term->zero_dates)
 		return false;
 	for (int i = 0; i < lengthof(fitting); i++)
 		if (fitting[i].column == column->remote.kind && fitting[i].term == term->kind)
-			return !fitting[i].scaled || term->scale <= scale;
+			return !fitting[i].scaled || rounds || term->scale <= scale_of(column);
 	return false;
+}
+
+/* do a column's numbers, at most, have the precision and the scale of a typmod? */
+static bool
+has_precision(const LyfMysqlColumn *column, int32 typmod)
+{
+	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
+	int			scale = (typmod - VARHDRSZ) & 0x7ff;
+
+	if (column->remote.kind == LYF_MY_INTEGER)
+		return scale == 0 && column->remote.bytes == 8 && precision >= 20;
+	return column->remote.kind == LYF_MY_DECIMAL && column->remote.scale == scale && column->remote.precision <= precision;
+}
+
+/* are all of a column's integers of this type? */
+static bool
+is_within(const LyfMysqlColumn *column, Oid type)
+{
+	int			bytes = type == INT2OID ? 2 : type == INT4OID ? 4 : 8;
+
+	return column->remote.kind == LYF_MY_INTEGER && column->remote.bytes + (column->remote.is_unsigned ? 1 : 0) <= bytes;
+}
+
+/*
+ * The planner ends an assigned expression with a cast to the column's type, which rounds to its scale, or checks range or
+ * length.  The server does the same when it assigns, where its column is no wider: numbers are rounded half away from zero.
+ */
+static Expr *
+without_cast(Expr *expr, const LyfMysqlColumn *column, bool *rounds)
+{
+	const FuncExpr *cast = (const FuncExpr *) expr;
+	int32		typmod = -1;
+
+	if (!IsA(expr, FuncExpr) || cast->funcformat != COERCE_IMPLICIT_CAST)
+		return expr;
+	if (list_length(cast->args) > 1 && IsA(lsecond(cast->args), Const))
+		typmod = DatumGetInt32(lsecond_node(Const, cast->args)->constvalue);
+	if (cast->funcid == F_NUMERIC_NUMERIC_INT4 && has_precision(column, typmod))
+	{
+		*rounds = true;
+		return linitial(cast->args);
+	}
+	if (cast->funcid == F_VARCHAR_VARCHAR_INT4_BOOL && column->remote.kind == LYF_MY_TEXT && column->remote.precision > 0 &&
+		column->remote.precision <= typmod - VARHDRSZ)
+		return linitial(cast->args);
+	if ((cast->funcid == F_INT2_INT4 || cast->funcid == F_INT2_INT8 || cast->funcid == F_INT4_INT8) &&
+		is_within(column, cast->funcresulttype))
+		return linitial(cast->args);
+	return expr;
 }
 
 static bool
 plan_assignment(LyfTranslation *t, const LyfMysqlColumn *column, Index result, Expr *expr, Assignment *assignment, List **assigned)
 {
 	LyfTerm    *term;
+	bool		rounds = false;
 
 	assignment->column = column;
 	if (column->generated)
@@ -104,8 +163,8 @@ plan_assignment(LyfTranslation *t, const LyfMysqlColumn *column, Index result, E
 		*assigned = lappend(*assigned, expr);
 		return true;
 	}
-	term = lyf_mysql_term(t, expr);
-	if (term == NULL || !fits(column, term))
+	term = lyf_mysql_term(t, without_cast(expr, column, &rounds));
+	if (term == NULL || !fits(column, term, rounds))
 		return false;
 	assignment->text = lyf_mysql_operand(t, term);
 	return assignment->text != NULL;

@@ -57,12 +57,6 @@ find_auto_column(LyfMysqlModify *modify)
 	MemoryContextSwitchTo(caller);
 }
 
-int
-lyf_mysql_tolerated(const LyfMysqlModify *modify)
-{
-	return modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_SUCCESSFUL_COMPLETION;
-}
-
 static void
 write_columns(LyfMysqlModify *modify, StringInfo sql)
 {
@@ -186,7 +180,7 @@ try_statement(LyfMysqlModify *modify)
 	const LyfMysqlField *fields;
 	int			count;
 
-	return lyf_mysql_try(modify->session, lyf_mysql_tolerated(modify), NULL,
+	return lyf_mysql_try(modify->session, modify->do_nothing ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_SUCCESSFUL_COMPLETION, NULL,
 						 modify->sql.data, modify->sql.len, &fields, &count);
 }
 

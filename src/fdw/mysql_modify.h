@@ -96,7 +96,6 @@ extern void lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *give
 extern TupleTableSlot *lyf_mysql_insert(LyfMysqlModify *modify, TupleTableSlot *slot);
 extern uint64 lyf_mysql_insert_batch(LyfMysqlModify *modify, TupleTableSlot **slots, int count);
 extern void lyf_mysql_insert_flush(LyfMysqlModify *modify);
-extern int	lyf_mysql_tolerated(const LyfMysqlModify *modify);	/* an SQLSTATE that is no error for the statement */
 extern int	lyf_mysql_insert_batch_size(const LyfMysqlModify *modify);
 extern void lyf_mysql_insert_describe(LyfMysqlModify *modify, StringInfo text);
 

@@ -52,12 +52,13 @@ wanted_columns(const LyfMysqlModify *modify)
 	return columns;
 }
 
+/* A statement that returns rows fails when they are read, if at all: too late where a duplicate key is no error. */
 static bool
 server_returns(const LyfMysqlModify *modify)
 {
 	int			version;
 
-	if (!lyf_mysql_is_mariadb(modify->session, &version))
+	if (modify->do_nothing || !lyf_mysql_is_mariadb(modify->session, &version))
 		return false;
 	return modify->operation == CMD_DELETE || (modify->operation == CMD_INSERT && version >= 100500);
 }
@@ -167,9 +168,7 @@ lyf_mysql_returned_fetch(LyfMysqlModify *modify, const char *sql, size_t len, Tu
 	int			count;
 	LyfMysqlRow row;
 
-	if (!lyf_mysql_try(modify->session, lyf_mysql_tolerated(modify), &modify->reader,
-					   sql, len, &fields, &count))
-		return false;
+	lyf_mysql_query(modify->session, &modify->reader, sql, len, &fields, &count);
 	if (modify->cast == NULL)
 		modify->cast = begin_cast(modify, fields, count);
 	if (!lyf_mysql_fetch(modify->session, &modify->reader, &row))

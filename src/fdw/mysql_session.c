@@ -26,11 +26,11 @@
 #define MAX_KEPT_BYTES	(64 * 1024)
 
 /*
- * Writing is strict, reading takes what is there (zero dates), quoting is SQL's.  The other settings are the
+ * Writing is strict (0 is no request for a new number), reading takes what is there (zero dates), quoting is SQL's.  The other settings are the
  * defaults, which an administrator may have changed; and a result may wait for its reader.
  */
 #define SETUP \
-	"SET sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', " \
+	"SET sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', " \
 	"time_zone = '+00:00', autocommit = 1, completion_type = 0, sql_auto_is_null = 0, sql_safe_updates = 0, " \
 	"sql_big_selects = 1, sql_select_limit = 18446744073709551615, foreign_key_checks = 1, unique_checks = 1, " \
 	"net_read_timeout = 86400, net_write_timeout = 86400; " \
