@@ -364,6 +364,12 @@ insert_id(LyfMysql *mysql)
 }
 
 static const char *
+info(LyfMysql *mysql)
+{
+	return mysql_info(mysql->handle);
+}
+
+static const char *
 version(LyfMysql *mysql, int *number, bool *mariadb)
 {
 	*number = (int) mysql_get_server_version(mysql->handle);
@@ -411,6 +417,7 @@ static const LyfMysqlFunctions functions = {
 	.settle = settle,
 	.affected_rows = affected_rows,
 	.insert_id = insert_id,
+	.info = info,
 	.version = version,
 	.session_id = session_id,
 	.is_broken = is_broken,
