@@ -20,14 +20,15 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/hosts.h"
 #include "base/option.h"
+#include "base/settings.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_internal.h"
 
-#define DEFAULT_PORT				3306
-#define DEFAULT_CONNECT_TIMEOUT_MS	10000
-#define DEFAULT_BATCH_SIZE			1000
-#define MAX_BATCH_SIZE				1000000
+#define DEFAULT_PORT		3306
+#define DEFAULT_BATCH_SIZE	1000
+#define MAX_BATCH_SIZE		1000000
 
 /* ---- values ---- */
 
@@ -257,14 +258,29 @@ refuse_server_secrets(List *options)
 			 errhint("Use CREATE USER MAPPING FOR CURRENT_USER SERVER ... OPTIONS (username '...', password '...').")));
 }
 
+/* a name or address of this machine, which nothing leaves */
+static bool
+is_this_machine(const char *host)
+{
+	LyfAddress	loopback = {{[15] = 1}};
+	LyfAddress	loopback4 = {{[10] = 0xFF, [11] = 0xFF, [12] = 127}};
+	LyfAddress	address;
+
+	if (pg_strcasecmp(host, "localhost") == 0)
+		return true;
+	return lyf_address_parse(host, strlen(host), &address) &&
+		(lyf_address_within(&address, &loopback, 128) || lyf_address_within(&address, &loopback4, 96 + 8));
+}
+
 static LyfMysqlTls
 tls_of(List *options)
 {
 	const char *tls = lyf_option_get(options, "tls");
+	const char *host = lyf_option_get(options, "host");
 
 	if (tls != NULL)
 		return word_value("tls", tls, tls_words);
-	return lyf_option_get(options, "socket") != NULL ? LYF_TLS_DISABLE : LYF_TLS_PREFER;
+	return host == NULL || is_this_machine(host) ? LYF_TLS_DISABLE : LYF_TLS_PREFER;
 }
 
 static void
@@ -358,7 +374,7 @@ lyf_mysql_connect_options(Oid server_oid, Oid user, LyfMysqlOptions *options)
 	options->tls_cert = lyf_option_get(server->options, "tls_cert");
 	options->tls_key = lyf_option_get(server->options, "tls_key");
 	options->compress = compress != NULL && bool_value("compress", compress);
-	options->connect_timeout_ms = time_option(server->options, "connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS);
+	options->connect_timeout_ms = time_option(server->options, "connect_timeout", lyf_connect_timeout);
 	options->network_timeout_ms = time_option(server->options, "network_timeout", 0);
 	check_identity(options, server, user);
 }

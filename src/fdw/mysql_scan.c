@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -21,6 +22,15 @@
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_plan.h"
 
+/* count how long the query waited */
+static void
+end_waiting(LyfMysqlScan *scan)
+{
+	if (scan->wait_start >= 0)
+		scan->wait_us += lyf_mysql_stats(scan->session)->wait_us - scan->wait_start;
+	scan->wait_start = -1;
+}
+
 /* the next row from the server into values and nulls; false: there are no more */
 static bool
 fetch_row(LyfMysqlScan *scan, Datum *values, bool *nulls, LyfFailure **failure)
@@ -30,8 +40,10 @@ fetch_row(LyfMysqlScan *scan, Datum *values, bool *nulls, LyfFailure **failure)
 
 	*failure = NULL;
 	if (!lyf_mysql_fetch(scan->session, &scan->reader, &row))
+	{
+		end_waiting(scan);
 		return false;
-	memset(nulls, true, scan->desc->natts * sizeof(bool));
+	}
 	MemoryContextReset(scan->row_cxt);
 	caller = MemoryContextSwitchTo(scan->row_cxt);
 	*failure = lyf_mysql_cast_row(scan->cast, &row, values, nulls);
@@ -50,6 +62,8 @@ put_aside(LyfMysqlReader *reader)
 	bool	   *nulls = palloc(scan->desc->natts * sizeof(bool));
 	LyfFailure *failure;
 
+	memset(nulls, true, scan->desc->natts * sizeof(bool));
+
 	/* its file outlives the subtransaction that the other scan may run in */
 	CurrentResourceOwner = scan->owner;
 	scan->aside = tuplestore_begin_heap(false, false, work_mem);
@@ -59,6 +73,7 @@ put_aside(LyfMysqlReader *reader)
 		{
 			scan->aside_failure = lyf_failure_copy(failure);
 			lyf_mysql_finish(scan->session, reader);
+			end_waiting(scan);
 			break;
 		}
 		tuplestore_putvalues(scan->aside, scan->desc, values, nulls);
@@ -67,21 +82,43 @@ put_aside(LyfMysqlReader *reader)
 	MemoryContextSwitchTo(caller);
 }
 
-/* the table behind a member of the query's range table, opened once a scan */
+/* a table that is scanned, opened once */
 static LyfMysqlTable *
-open_table(LyfMysqlScan *scan, Relation rel)
+get_table(LyfMysqlScan *scan, EState *estate, Index varno)
 {
-	LyfMysqlTable *table = lyf_mysql_table_open(rel, scan->user);
+	Oid			relid = exec_rt_fetch(varno, estate)->relid;
+	LyfMysqlTable *table;
+	Relation	rel;
+	ListCell   *lc;
 
+	foreach(lc, scan->tables)
+	{
+		if (((LyfMysqlTable *) lfirst(lc))->relid == relid)
+			return lfirst(lc);
+	}
+	rel = table_open(relid, NoLock);
+	table = lyf_mysql_table_open(rel, scan->user);
+	table_close(rel, NoLock);
 	scan->zero_dates = table->zero_dates;
+	scan->tables = lappend(scan->tables, table);
 	return table;
+}
+
+/* the column whose values an output of the query has, or NULL */
+static LyfMysqlColumn *
+find_column(LyfMysqlScan *scan, EState *estate, const Expr *output)
+{
+	const Var  *var = (const Var *) output;
+
+	return IsA(output, Var) ? &get_table(scan, estate, var->varno)->columns[var->varattno - 1] : NULL;
 }
 
 /* what the fields of the query are, and where they go */
 static void
-init_fields(LyfMysqlScan *scan, ForeignScanState *node, List *attrs)
+init_fields(LyfMysqlScan *scan, const ForeignScan *plan, EState *estate)
 {
-	LyfMysqlTable *table = open_table(scan, node->ss.ss_currentRelation);
+	List	   *attrs = list_nth(plan->fdw_private, LYF_MYSQL_PLAN_ATTRS);
+	Index		scanrelid = plan->scan.scanrelid;
 
 	scan->count = list_length(attrs);
 	scan->attnos = palloc((scan->count + 1) * sizeof(int));
@@ -89,7 +126,8 @@ init_fields(LyfMysqlScan *scan, ForeignScanState *node, List *attrs)
 	for (int i = 0; i < scan->count; i++)
 	{
 		scan->attnos[i] = list_nth_int(attrs, i);
-		scan->columns[i] = &table->columns[scan->attnos[i] - 1];
+		scan->columns[i] = scanrelid > 0 ? &get_table(scan, estate, scanrelid)->columns[scan->attnos[i] - 1]
+			: find_column(scan, estate, list_nth_node(TargetEntry, plan->fdw_scan_tlist, i)->expr);
 	}
 }
 
@@ -111,12 +149,14 @@ lyf_mysql_begin(ForeignScanState *node, int eflags)
 	scan->user = lyf_rest_user(lyf_scan_check_as_user(plan, estate));
 	scan->desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	scan->sql = strVal(list_nth(plan->fdw_private, LYF_MYSQL_PLAN_SQL));
+	scan->wait_start = -1;
 	node->fdw_state = scan;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
 	caller = MemoryContextSwitchTo(scan->cxt);
-	init_fields(scan, node, list_nth(plan->fdw_private, LYF_MYSQL_PLAN_ATTRS));
+	init_fields(scan, plan, estate);
+	scan->filler = lyf_mysql_filler_begin(&node->ss.ps, plan->fdw_exprs, list_nth(plan->fdw_private, LYF_MYSQL_PLAN_PLACES));
 	scan->aside_slot = MakeSingleTupleTableSlot(scan->desc, &TTSOpsMinimalTuple);
 	MemoryContextSwitchTo(caller);
 }
@@ -130,19 +170,25 @@ check_fields(const LyfMysqlScan *scan, int count)
 }
 
 static void
-start_query(LyfMysqlScan *scan)
+start_query(LyfMysqlScan *scan, ForeignScanState *node)
 {
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 	MemoryContext caller = MemoryContextSwitchTo(scan->query_cxt);
 	const LyfMysqlField *fields;
+	StringInfoData sql;
 	int			count;
 
 	scan->started = true;
+	initStringInfo(&sql);
+	lyf_mysql_filler_fill(scan->filler, &sql, scan->sql, node->ss.ps.ps_ExprContext);
 	scan->session = lyf_mysql_session(scan->server, scan->user, true);
-	lyf_mysql_query(scan->session, &scan->reader, scan->sql, strlen(scan->sql), &fields, &count);
+	scan->wait_start = lyf_mysql_stats(scan->session)->wait_us;
+	lyf_mysql_query(scan->session, &scan->reader, sql.data, sql.len, &fields, &count);
 	scan->queries++;
 	check_fields(scan, count);
 	scan->cast = lyf_mysql_cast_begin(scan->desc, scan->attnos, scan->columns, scan->count, fields,
 									  scan->zero_dates);
+	memset(slot->tts_isnull, true, scan->desc->natts * sizeof(bool));
 	MemoryContextSwitchTo(caller);
 }
 
@@ -151,8 +197,12 @@ static bool
 next_aside(LyfMysqlScan *scan, TupleTableSlot *slot)
 {
 	TupleTableSlot *from = scan->aside_slot;
+	MemoryContext caller = MemoryContextSwitchTo(scan->query_cxt);
+	bool		found = tuplestore_gettupleslot(scan->aside, true, false, from);
 
-	if (!tuplestore_gettupleslot(scan->aside, true, false, from))
+	/* one that was read from its file is the slot's to free: the executor's memory of a row goes before */
+	MemoryContextSwitchTo(caller);
+	if (!found)
 	{
 		if (scan->aside_failure != NULL)
 			lyf_failure_raise(scan->aside_failure);
@@ -188,7 +238,7 @@ lyf_mysql_iterate(ForeignScanState *node)
 	if (scan->done)
 		return slot;
 	if (!scan->started)
-		start_query(scan);
+		start_query(scan, node);
 	if (next_row(scan, slot))
 	{
 		scan->rows++;
@@ -204,7 +254,10 @@ static void
 stop_query(LyfMysqlScan *scan)
 {
 	if (scan->session != NULL)
+	{
 		lyf_mysql_finish(scan->session, &scan->reader);
+		end_waiting(scan);
+	}
 	if (scan->aside != NULL)
 	{
 		ExecClearTuple(scan->aside_slot);
@@ -239,4 +292,20 @@ lyf_mysql_end(ForeignScanState *node)
 		ExecDropSingleTupleTableSlot(scan->aside_slot);
 	MemoryContextDelete(scan->cxt);
 	node->fdw_state = NULL;
+}
+
+/* EvalPlanQual: a join is made anew by the local plan, of the rows that it has */
+bool
+lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot)
+{
+	PlanState  *local = outerPlanState(node);
+	TupleTableSlot *result;
+
+	if (((Scan *) node->ss.ps.plan)->scanrelid > 0 || local == NULL)
+		return true;
+	result = ExecProcNode(local);
+	if (TupIsNull(result))
+		return false;
+	ExecCopySlot(slot, result);
+	return true;
 }

@@ -83,14 +83,9 @@ commit(LyfMysqlSession *session)
 static void
 rollback(LyfMysqlSession *session)
 {
-	const LyfMysqlFunctions *f;
-
-	if (session->mysql != NULL && session->depth > 0)
-	{
-		f = lyf_mysql_functions();
-		if (f->is_broken(session->mysql) || !f->settle(session->mysql, "ROLLBACK", ROLLBACK_MS))
-			lyf_mysql_disconnect(session);
-	}
+	if (session->mysql != NULL && session->depth > 0 &&
+		!lyf_mysql_functions()->settle(session->mysql, "ROLLBACK", ROLLBACK_MS))
+		lyf_mysql_disconnect(session);
 	forget(session);
 }
 

@@ -40,7 +40,6 @@ typedef struct LyfMysqlOptions
 	bool		compress;
 	int			connect_timeout_ms; /* 0: none */
 	int			network_timeout_ms; /* for each wait for the server, 0: none */
-	const char *setup;			/* statements, with ; between them, run once connected */
 } LyfMysqlOptions;
 
 /* What a value is sent as; the ones that no server sends in results are left out. */
@@ -82,7 +81,7 @@ typedef struct LyfMysqlStats
 
 typedef struct LyfMysqlFunctions
 {
-	/* connect, authenticate, run options->setup; *mysql lives until `close`, whatever memory contexts do */
+	/* connect and authenticate; *mysql lives until `close`, whatever memory contexts do */
 	LyfFailure *(*connect) (const LyfMysqlOptions *options, LyfMysql **mysql);
 
 	/*
@@ -108,13 +107,16 @@ typedef struct LyfMysqlFunctions
 
 	/*
 	 * Run a statement that gives no rows where nothing may be raised: no interrupts are served, and it may take so long at
-	 * most.  False: it failed, and the session is only good for `close`.
+	 * most.  A result that is open is ended before.  False: it failed, and the session is only good for `close`.
 	 */
 	bool		(*settle) (LyfMysql *mysql, const char *sql, int timeout_ms);
 
 	/* rows that the last statement changed, the first id that it gave by AUTO_INCREMENT (0: none) */
 	uint64		(*affected_rows) (LyfMysql *mysql);
 	uint64		(*insert_id) (LyfMysql *mysql);
+
+	/* what the server counted, "Records: 3  Duplicates: 1  Warnings: 0"; NULL after statements of other kinds */
+	const char *(*info) (LyfMysql *mysql);
 
 	/* "10.11.6-MariaDB", 101106 or 80405 as the server says them, is it MariaDB?, its number of this session */
 	const char *(*version) (LyfMysql *mysql, int *number, bool *mariadb);

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include <errmsg.h>
 #include <sys/socket.h>
 
 #include "fmgr.h"
@@ -130,16 +129,9 @@ dead_failure(void)
 static LyfFailure *
 read_owed(LyfMysql *mysql)
 {
-	LyfFailure *failure;
-
 	if (mysql->dead)
 		return dead_failure();
-	if (!mysql->owed)
-		return NULL;
-	failure = read_answers(mysql);
-	free(mysql->pending);
-	mysql->pending = NULL;
-	return failure;
+	return mysql->owed ? read_answers(mysql) : NULL;
 }
 
 static LyfFailure *
@@ -305,16 +297,6 @@ finish(LyfMysql *mysql)
 	return failure;
 }
 
-LyfFailure *
-lyf_client_execute(LyfMysql *mysql, const char *sql, size_t len)
-{
-	const LyfMysqlField *fields;
-	int			count;
-
-	LYF_TRY(query(mysql, sql, len, &fields, &count));
-	return finish(mysql);
-}
-
 static LyfFailure *
 send_ahead(LyfMysql *mysql, const char *sql, size_t len)
 {
@@ -324,28 +306,49 @@ send_ahead(LyfMysql *mysql, const char *sql, size_t len)
 	return NULL;
 }
 
+/* rows that are still coming are stopped; false: they cannot be */
+static bool
+stop_rows(LyfMysql *mysql)
+{
+	if (!lyf_client_kill(mysql) || !drop_rows(mysql, 0) || mysql->timed_out)
+		return false;
+	if (mysql_errno(mysql->handle) != 0 && mysql_errno(mysql->handle) != ER_QUERY_INTERRUPTED)
+		return false;
+	mysql_free_result(mysql->result);
+	mysql->result = NULL;
+	return !mysql_more_results(mysql->handle);
+}
+
+/* what was said, or sent, before is over and done */
+static bool
+clear_wire(LyfMysql *mysql)
+{
+	bool		owed = mysql->owed;
+
+	mysql->owed = false;
+	if (mysql->result != NULL)
+		return stop_rows(mysql);
+	if (owed)
+		return lyf_wire_answer(mysql) && mysql_field_count(mysql->handle) == 0 && !mysql_more_results(mysql->handle);
+	return !mysql->unanswered;
+}
+
 /* The wait goes by our clock alone, also where a transaction is being aborted. */
 static bool
 settle(LyfMysql *mysql, const char *sql, int timeout_ms)
 {
-	bool		good = !mysql->dead && mysql->result == NULL && (!mysql->unanswered || mysql->owed);
-
+	if (mysql->dead)
+		return false;
+	if (mysql->options.network_timeout_ms > 0)
+		timeout_ms = Min(timeout_ms, mysql->options.network_timeout_ms);
 	mysql->quiet = true;
 	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
-	if (good && mysql->owed)
-		good = lyf_wire_answer(mysql) && !mysql_more_results(mysql->handle) && mysql_field_count(mysql->handle) == 0;
-	mysql->owed = false;
-	if (good)
-	{
-		mysql->stats.queries++;
-		good = lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql);
-	}
+	mysql->stats.queries++;
+	mysql->dead = !(clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
 	mysql->quiet = false;
 	mysql->deadline = 0;
 	mysql->unanswered = false;
-	if (!good)
-		mysql->dead = true;
-	return good;
+	return !mysql->dead;
 }
 
 static uint64
@@ -358,6 +361,12 @@ static uint64
 insert_id(LyfMysql *mysql)
 {
 	return mysql_insert_id(mysql->handle);
+}
+
+static const char *
+info(LyfMysql *mysql)
+{
+	return mysql_info(mysql->handle);
 }
 
 static const char *
@@ -408,6 +417,7 @@ static const LyfMysqlFunctions functions = {
 	.settle = settle,
 	.affected_rows = affected_rows,
 	.insert_id = insert_id,
+	.info = info,
 	.version = version,
 	.session_id = session_id,
 	.is_broken = is_broken,

@@ -11,6 +11,7 @@
 #define LYF_CLIENT_H
 
 #include <mysql.h>
+#include <errmsg.h>
 
 #include "storage/latch.h"
 
@@ -38,6 +39,7 @@ struct LyfMysql
 	WaitEventSet *set;			/* latch and socket, once connected */
 	int			events;			/* of the socket, that the set waits for */
 	int64		deadline;		/* of all that is waited for now, 0: none */
+	int64		silent_until;	/* the server must have said something by then, 0: it just has */
 	bool		quiet;			/* no interrupts, nothing is raised: only until the deadline */
 	bool		sending;		/* a statement is being sent: whatever the library says, it waits to write */
 	bool		timed_out;
@@ -48,14 +50,21 @@ struct LyfMysql
 	bool		unanswered;		/* a statement was sent whose answer has not begun */
 	bool		owed;			/* it was sent ahead: whoever comes next reads the answer */
 	bool		dead;			/* good for `close` only */
-	char	   *pending;		/* text of the statement that was sent ahead, where the library still needs it */
+	/* MySQL's library: the statement that it is at */
+	const char *sql;
+	size_t		len;
+	char	   *kept;			/* malloc'd, of one that was sent ahead */
+	int			status;
 	LyfMysqlStats stats;
 };
 
 /* in wait.c */
 
-/* wait for WL_SOCKET_READABLE or _WRITEABLE; false: give up (error or timed_out says why).  Never raises. */
-extern bool lyf_client_wait(LyfMysql *mysql, pgsocket fd, int events);
+/*
+ * Wait for WL_SOCKET_READABLE or _WRITEABLE, or until so many milliseconds have passed (-1: for good).  False: give up, error or
+ * timed_out says why.  Never raises.
+ */
+extern bool lyf_client_wait(LyfMysql *mysql, pgsocket fd, int events, int turn_ms);
 
 /* raise what was raised while the library waited, if anything was; call it outside of the library */
 extern void lyf_client_rethrow(LyfMysql *mysql);
@@ -76,6 +85,9 @@ extern bool lyf_wire_answer(LyfMysql *mysql);	/* of the first statement that was
 extern bool lyf_wire_next(LyfMysql *mysql); /* the next statement's answer; only where mysql_more_results */
 extern MYSQL_ROW lyf_wire_fetch(LyfMysql *mysql);
 
+/* PGINVALID_SOCKET: there is none any more */
+extern pgsocket lyf_wire_socket(const LyfMysql *mysql);
+
 /* let go of handle and result without a word to the server, which may be in the middle of anything */
 extern void lyf_wire_discard(LyfMysql *mysql);
 
@@ -90,8 +102,5 @@ extern bool lyf_client_kill(LyfMysql *mysql);
 
 /* what the library says went wrong; raises what was raised while it waited */
 extern LyfFailure *lyf_client_failure(LyfMysql *mysql);
-
-/* run statements that give no rows */
-extern LyfFailure *lyf_client_execute(LyfMysql *mysql, const char *sql, size_t len);
 
 #endif							/* LYF_CLIENT_H */

@@ -42,7 +42,6 @@ copy_options(LyfMysqlOptions *to, const LyfMysqlOptions *from)
 {
 	*to = *from;
 	to->addresses = NULL;
-	to->setup = NULL;
 	to->host = copy_text(from->host);
 	to->socket = copy_text(from->socket);
 	to->user = copy_text(from->user);
@@ -174,7 +173,7 @@ try_addresses(LyfMysql *mysql, const LyfMysqlOptions *options)
 }
 
 static LyfFailure *
-begin_session(LyfMysql *mysql, const LyfMysqlOptions *options)
+begin_session(LyfMysql *mysql)
 {
 	if (!AcquireExternalFD())
 		return lyf_failure(ERRCODE_INSUFFICIENT_RESOURCES, "too many files are open in this session");
@@ -183,8 +182,6 @@ begin_session(LyfMysql *mysql, const LyfMysqlOptions *options)
 	lyf_client_watch(mysql);
 	mysql->deadline = 0;
 	mysql->id = mysql_thread_id(mysql->handle);
-	if (options->setup != NULL)
-		return lyf_client_execute(mysql, options->setup, strlen(options->setup));
 	return NULL;
 }
 
@@ -195,7 +192,7 @@ connect_raising(LyfMysql *mysql, const LyfMysqlOptions *options)
 	if (options->connect_timeout_ms > 0)
 		mysql->deadline = lyf_monotonic_us() + (int64) options->connect_timeout_ms * 1000;
 	LYF_TRY(try_addresses(mysql, options));
-	return begin_session(mysql, options);
+	return begin_session(mysql);
 }
 
 LyfFailure *
@@ -225,29 +222,40 @@ lyf_client_connect(const LyfMysqlOptions *options, LyfMysql **result)
 	return failure;
 }
 
-/* Nothing is raised here, nor are interrupts served. */
-bool
-lyf_client_kill(LyfMysql *mysql)
+/* connect once more and say it, by the same or a lower grade of TLS */
+static bool
+send_kill(const LyfMysql *mysql, LyfMysqlTls tls, int64 deadline)
 {
-	LyfMysql	other = {0};
+	LyfMysql	other = {.options = mysql->options, .quiet = true, .deadline = deadline};
+	const char *host = tls == LYF_TLS_VERIFY_FULL ? mysql->options.host : mysql->address;
 	char		sql[64];
 	bool		done;
 
-	other.options = mysql->options;
-	if (other.options.tls == LYF_TLS_VERIFY_FULL && mysql->address != NULL)
-		other.options.tls = LYF_TLS_VERIFY_CA;
-	other.quiet = true;
-	other.deadline = lyf_monotonic_us() + KILL_US;
+	other.options.tls = tls;
 	if (!prepare(&other))
 		return false;
-	done = lyf_wire_connect(&other, mysql->address);
-	if (done)
-	{
-		snprintf(sql, sizeof(sql), "KILL QUERY " UINT64_FORMAT, mysql->id);
-		done = lyf_wire_send(&other, sql, strlen(sql), false) && lyf_wire_answer(&other);
-	}
+	snprintf(sql, sizeof(sql), "KILL QUERY " UINT64_FORMAT, mysql->id);
+	done = lyf_wire_connect(&other, host) &&
+		lyf_wire_send(&other, sql, strlen(sql), false) && lyf_wire_answer(&other);
 	lyf_wire_discard(&other);
 	return done;
+}
+
+/*
+ * Nothing is raised here, nor are interrupts served.  Where TLS is not insisted on, it goes without: that is much
+ * quicker.  The server's authority suffices where it is known: then no name need be looked up, which may take long.
+ */
+bool
+lyf_client_kill(LyfMysql *mysql)
+{
+	int64		deadline = lyf_monotonic_us() + KILL_US;
+	LyfMysqlTls tls = mysql->options.tls;
+
+	if (tls == LYF_TLS_VERIFY_FULL && mysql->options.tls_ca != NULL)
+		tls = LYF_TLS_VERIFY_CA;
+	if (tls == LYF_TLS_PREFER && send_kill(mysql, LYF_TLS_DISABLE, deadline))
+		return true;
+	return send_kill(mysql, tls, deadline);
 }
 
 void
@@ -268,7 +276,7 @@ lyf_client_close(LyfMysql *mysql, bool kill)
 	if (mysql->handle != NULL)
 	{
 		/* the library has none any more where it gave up */
-		pgsocket	fd = mysql_get_socket(mysql->handle);
+		pgsocket	fd = lyf_wire_socket(mysql);
 
 		if (fd != PGINVALID_SOCKET && (mysql->unanswered || mysql->result != NULL || mysql->dead))
 			(void) shutdown(fd, SHUT_RDWR);
@@ -278,7 +286,7 @@ lyf_client_close(LyfMysql *mysql, bool kill)
 		ReleaseExternalFD();
 	free_options(&mysql->options);
 	free(mysql->address);
-	free(mysql->pending);
+	free(mysql->kept);
 	free(mysql->fields);
 	free(mysql);
 }

@@ -17,16 +17,15 @@
 #include "base/clock.h"
 #include "client.h"
 
-/* until when this wait may last: as long as all may, but no longer than the server may be silent; 0: for ever */
+/* until when all waiting may last: as long as it may in all, but no longer than the server may be silent; 0: for ever */
 static int64
-wait_until(const LyfMysql *mysql)
+wait_until(LyfMysql *mysql)
 {
-	int64		silence;
-
 	if (mysql->options.network_timeout_ms <= 0 || mysql->quiet || mysql->id == 0)
 		return mysql->deadline;
-	silence = lyf_monotonic_us() + (int64) mysql->options.network_timeout_ms * 1000;
-	return mysql->deadline != 0 ? Min(mysql->deadline, silence) : silence;
+	if (mysql->silent_until == 0)
+		mysql->silent_until = lyf_monotonic_us() + (int64) mysql->options.network_timeout_ms * 1000;
+	return mysql->deadline != 0 ? Min(mysql->deadline, mysql->silent_until) : mysql->silent_until;
 }
 
 /* milliseconds, -1: for ever */
@@ -41,16 +40,25 @@ time_left(int64 until)
 	return until <= now ? 0 : (long) Min((until - now + 999) / 1000, PG_INT32_MAX);
 }
 
+/* no longer than a turn */
+static long
+turn_left(int64 until, int turn_ms)
+{
+	long		left = time_left(until);
+
+	return turn_ms >= 0 && (left < 0 || left > turn_ms) ? turn_ms : left;
+}
+
 static bool
-wait_quietly(pgsocket fd, int events, int64 until)
+wait_quietly(LyfMysql *mysql, pgsocket fd, int events, int turn_ms)
 {
 	struct pollfd entry = {.fd = fd, .events = events & WL_SOCKET_WRITEABLE ? POLLOUT : POLLIN};
 	int			rc;
 
 	do
-		rc = poll(&entry, 1, (int) time_left(until));
-	while (rc < 0 && errno == EINTR && time_left(until) != 0);
-	return rc > 0;
+		rc = poll(&entry, 1, (int) turn_left(mysql->deadline, turn_ms));
+	while (rc < 0 && errno == EINTR && time_left(mysql->deadline) != 0);
+	return rc > 0 || (turn_ms >= 0 && time_left(mysql->deadline) != 0);
 }
 
 /* one wait on latch and socket: WL_... of what happened, 0: time is up.  May raise */
@@ -71,28 +79,33 @@ wait_once(LyfMysql *mysql, pgsocket fd, int events, long timeout)
 	return WaitEventSetWait(mysql->set, timeout, &event, 1, wait_event) == 1 ? event.events : 0;
 }
 
-/* true: the socket is ready; false: time is up.  Interrupts raise */
+/* true: the socket is ready, or the turn is over; false: time is up.  Interrupts raise */
 static bool
-wait_raising(LyfMysql *mysql, pgsocket fd, int events)
+wait_raising(LyfMysql *mysql, pgsocket fd, int events, int turn_ms)
 {
 	int64		until = wait_until(mysql);
 
 	for (;;)
 	{
-		int			happened = wait_once(mysql, fd, events, time_left(until));
+		int			happened = wait_once(mysql, fd, events, turn_left(until, turn_ms));
 
 		if (happened & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (happened & WL_SOCKET_MASK)
+		{
+			mysql->silent_until = 0;
 			return true;
+		}
 		if (happened == 0 && time_left(until) == 0)
 			return false;
+		if (happened == 0 && turn_ms >= 0)
+			return true;
 	}
 }
 
 bool
-lyf_client_wait(LyfMysql *mysql, pgsocket fd, int events)
+lyf_client_wait(LyfMysql *mysql, pgsocket fd, int events, int turn_ms)
 {
 	MemoryContext old = CurrentMemoryContext;
 	int64		began = lyf_monotonic_us();
@@ -101,12 +114,12 @@ lyf_client_wait(LyfMysql *mysql, pgsocket fd, int events)
 	if (mysql->error != NULL || mysql->timed_out)
 		return false;
 	if (mysql->quiet)
-		ready = wait_quietly(fd, events, mysql->deadline);
+		ready = wait_quietly(mysql, fd, events, turn_ms);
 	else
 	{
 		PG_TRY();
 		{
-			ready = wait_raising(mysql, fd, events);
+			ready = wait_raising(mysql, fd, events, turn_ms);
 		}
 		PG_CATCH();
 		{

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -69,7 +70,7 @@ on_wait(my_socket fd, my_bool is_read, int timeout)
 		(void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &turn, sizeof(turn));
 		(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
-	return lyf_client_wait(mysql, fd, mysql->sending || !is_read ? WL_SOCKET_WRITEABLE : WL_SOCKET_READABLE) ? 1 : -1;
+	return lyf_client_wait(mysql, fd, mysql->sending || !is_read ? WL_SOCKET_WRITEABLE : WL_SOCKET_READABLE, -1) ? 1 : -1;
 }
 
 static LyfMysql *
@@ -177,6 +178,146 @@ lyf_wire_fetch(LyfMysql *mysql)
 	return row;
 }
 
+#else							/* MySQL's library */
+
+/* The library does not say what it waits for: it is asked again this often, should it want to write. */
+#define TURN_MS			10
+
+MYSQL *
+lyf_wire_init(const LyfMysqlOptions *options)
+{
+	MYSQL	   *handle = mysql_init(NULL);
+	bool		yes = true;
+
+	if (handle == NULL)
+		return NULL;
+	set_common(handle, options);
+	mysql_options(handle, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes);
+	return handle;
+}
+
+/* It sends no password in clear unless it is told to. */
+void
+lyf_wire_set_tls(MYSQL *handle, const LyfMysqlOptions *options)
+{
+	static const unsigned int modes[] = {
+		[LYF_TLS_DISABLE] = SSL_MODE_DISABLED,
+		[LYF_TLS_PREFER] = SSL_MODE_PREFERRED,
+		[LYF_TLS_REQUIRE] = SSL_MODE_REQUIRED,
+		[LYF_TLS_VERIFY_CA] = SSL_MODE_VERIFY_CA,
+		[LYF_TLS_VERIFY_FULL] = SSL_MODE_VERIFY_IDENTITY
+	};
+
+	mysql_options(handle, MYSQL_OPT_SSL_MODE, &modes[options->tls]);
+	if (options->tls >= LYF_TLS_VERIFY_CA)
+		set_text(handle, MYSQL_OPT_SSL_CA, options->tls_ca);
+	set_text(handle, MYSQL_OPT_SSL_CERT, options->tls_cert);
+	set_text(handle, MYSQL_OPT_SSL_KEY, options->tls_key);
+}
+
+/* it would wait: a full socket is what it wants to write to, else it reads */
+static bool
+wait_turn(LyfMysql *mysql)
+{
+	struct pollfd entry = {.fd = mysql->handle->net.fd, .events = POLLOUT};
+
+	if (poll(&entry, 1, 0) == 0)
+		return lyf_client_wait(mysql, entry.fd, WL_SOCKET_WRITEABLE, TURN_MS);
+	return lyf_client_wait(mysql, entry.fd, WL_SOCKET_READABLE, TURN_MS);
+}
+
+/* call it until it need not wait any more */
+#define FINISH(status, call) \
+	do { \
+		mysql->working = true; \
+		(status) = (call); \
+		mysql->working = false; \
+	} while ((status) == NET_ASYNC_NOT_READY && wait_turn(mysql))
+
+bool
+lyf_wire_connect(LyfMysql *mysql, const char *host)
+{
+	const LyfMysqlOptions *options = &mysql->options;
+	enum net_async_status status;
+
+	FINISH(status, mysql_real_connect_nonblocking(mysql->handle, host, options->user, options->password, options->database,
+												  options->port, options->socket, CLIENT_FLAGS));
+	if (status != NET_ASYNC_COMPLETE)
+		return false;
+	mysql->fd = mysql->handle->net.fd;
+	(void) fcntl(mysql->fd, F_SETFD, FD_CLOEXEC);
+	return true;
+}
+
+/* The same call sends the statement and reads its answer; it is made once here, and made again in lyf_wire_answer. */
+bool
+lyf_wire_send(LyfMysql *mysql, const char *sql, size_t len, bool ahead)
+{
+	if (ahead)
+	{
+		free(mysql->kept);
+		mysql->kept = strdup(sql);
+	}
+	mysql->sql = ahead ? mysql->kept : sql;
+	mysql->len = len;
+	mysql->working = true;
+	mysql->status = mysql_real_query_nonblocking(mysql->handle, mysql->sql, mysql->len);
+	mysql->working = false;
+	return mysql->status != NET_ASYNC_ERROR || mysql_errno(mysql->handle) < CR_MIN_ERROR;
+}
+
+bool
+lyf_wire_answer(LyfMysql *mysql)
+{
+	if (mysql->status == NET_ASYNC_NOT_READY && wait_turn(mysql))
+		FINISH(mysql->status, mysql_real_query_nonblocking(mysql->handle, mysql->sql, mysql->len));
+	return mysql->status == NET_ASYNC_COMPLETE;
+}
+
+bool
+lyf_wire_next(LyfMysql *mysql)
+{
+	enum net_async_status status;
+
+	FINISH(status, mysql_next_result_nonblocking(mysql->handle));
+	return status == NET_ASYNC_COMPLETE;
+}
+
+MYSQL_ROW
+lyf_wire_fetch(LyfMysql *mysql)
+{
+	enum net_async_status status;
+	MYSQL_ROW	row = NULL;
+
+	FINISH(status, mysql_fetch_row_nonblocking(mysql->result, &row));
+	return status == NET_ASYNC_COMPLETE ? row : NULL;
+}
+
+static LyfMysql *
+enter(LyfMysql *mysql)
+{
+	mysql->working = true;
+	return NULL;
+}
+
+static void
+leave(LyfMysql *mysql, LyfMysql *outer)
+{
+	mysql->working = false;
+}
+
+#endif
+
+pgsocket
+lyf_wire_socket(const LyfMysql *mysql)
+{
+#ifdef LYF_LIBRARY_IS_MARIADB
+	return mysql_get_socket(mysql->handle);
+#else
+	return mysql->handle->net.vio != NULL ? mysql->handle->net.fd : PGINVALID_SOCKET;
+#endif
+}
+
 void
 lyf_wire_discard(LyfMysql *mysql)
 {
@@ -192,4 +333,3 @@ lyf_wire_discard(LyfMysql *mysql)
 	leave(mysql, outer);
 }
 
-#endif
