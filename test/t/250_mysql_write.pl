@@ -10,7 +10,7 @@ use LyftronTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\n");
+my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\nlyftron.allowed_hosts = '127.0.0.1'\n");
 my $mysql;
 my $mariadb;
 
@@ -301,9 +301,9 @@ sub test_keys
 	pg(q{IMPORT FOREIGN SCHEMA shop LIMIT TO (pair, nokey, kinds) FROM SERVER my INTO public;
 		CREATE FOREIGN TABLE ci (k text OPTIONS (key 'true'), v int) SERVER my;
 		CREATE FOREIGN TABLE twice (a int OPTIONS (key 'true'), b int) SERVER my;});
-	pg(q{INSERT INTO pair VALUES (1, 'x', 'p'), (1, 'X', 'q'), (1, 'x ', 'r'), (2, 'x', 's')});
+	pg(q{INSERT INTO pair VALUES (1, 'x', 'p'), (1, 'X', 'q'), (1, 'y', 'r'), (2, 'x', 's')});
 	is(tag(q{UPDATE pair SET v = v || random() WHERE a = 1 AND b = 'x' AND random() < 2}), 'UPDATE 1', 'UPDATE by a key of two columns');
-	is(pg(q{SELECT string_agg(left(v, 2), ',' ORDER BY v) FROM pair}), 'p0,q,r,s', 'hits one row') if pg(q{SELECT count(*) FROM pair WHERE v LIKE 'p0%'}) eq '1';
+	is(pg(q{SELECT string_agg(left(v, 2), ',' ORDER BY b COLLATE "C", a) FROM pair}), 'q,p0,s,r', 'hits one row');
 	is(tag(q{UPDATE pair SET a = 3, b = 'new' WHERE v = 's' AND random() < 2}), 'UPDATE 1', 'the key itself is updated');
 	is(pg(q{UPDATE pair SET b = 'newer', v = 't' || left(random()::text, 0) WHERE a = 3 RETURNING *}), '3|newer|t', 'and comes back');
 	is(tag(q{DELETE FROM pair WHERE a = 1 AND random() < 2}), 'DELETE 3', 'DELETE by key');
@@ -360,7 +360,7 @@ sub test_direct
 	$same->(q{UPDATE T SET (a, b) = (SELECT x.a, x.b FROM local x WHERE x.id = T.id + 1) WHERE id < 20}, 'rows from another table');
 	$same->(q{UPDATE T SET a = l.a * 3 FROM local l WHERE l.id = T.id AND l.id < 50}, 'a join');
 	$same->(q{DELETE FROM T USING local l WHERE l.id = T.id AND l.id > 890}, 'DELETE by a join');
-	like(pg_error('UPDATE num SET a = a * 1000000'), qr/ERROR:  22003/, 'out of range');
+	like(pg_error('UPDATE num SET a = (a + 10) * 1000000000'), qr/ERROR:  22003/, 'out of range');
 	like(pg_error(q{UPDATE num SET s = s || 'xxxxxxxxxx'}), qr/ERROR:  22001/, 'too long');
 	is(pg('SET lyftron.pushdown = off; EXPLAIN (COSTS OFF) UPDATE num SET a = 1') =~ /Foreign Update/ ? 1 : 0, 0, 'lyftron.pushdown off: not direct');
 	like(pg('EXPLAIN (VERBOSE, COSTS OFF) UPDATE num SET a = 5, b = b + 1 WHERE id > 3'),
@@ -450,7 +450,7 @@ sub test_partitions
 	is($mysql->sql('SELECT count(*), min(id), max(v) FROM part'), "500\t1\t999", 'which has its own');
 	is(statements('insert', sub { pg('INSERT INTO parted SELECT i, i % 2 + 1, i FROM generate_series(1001, 2000) i') }), 1, 'in one statement');
 	is(pg(q{INSERT INTO parted (k, v) VALUES (2, 'new'), (1, 'old') RETURNING id > 0, k}), "t|2\n|1", 'AUTO_INCREMENT fills what has no value');
-	pg('DELETE FROM parted WHERE id IS NULL OR id > 2000');
+	pg(q{DELETE FROM parted WHERE v IN ('new', 'old')});
 	is(tag(q{UPDATE parted SET k = 2, v = 'moved' WHERE k = 1 AND id < 11}), 'UPDATE 5', 'rows move to it');
 	is($mysql->sql(q{SELECT count(*) FROM part WHERE v = 'moved'}), '5', 'and are there');
 	like(pg_error('UPDATE parted SET k = 3 - k'), qr/ERROR:  0A000: rows cannot be moved to foreign table "p2"/, 'not by a statement that updates it as well');
@@ -502,7 +502,7 @@ sub test_rights
 	like(pg_error('SET ROLE bob; INSERT INTO walk (n) VALUES (1)'), qr/ERROR:  42704: user mapping not found/, 'another role needs a mapping');
 	pg(q{CREATE VIEW through AS SELECT * FROM walk; GRANT ALL ON through TO bob});
 	is(tag('SET ROLE bob; INSERT INTO through (n) VALUES (1)'), 'INSERT 0 1', "a view's owner has one");
-	is(tag('SET ROLE bob; UPDATE through SET n = 2 WHERE n = 1 AND random() < 2'), 'UPDATE ' . $mysql->sql('SELECT count(*) FROM walk WHERE n = 2') , 'UPDATE through it');
+	is(tag('SET ROLE bob; UPDATE through SET n = 77000 WHERE n = 1 AND random() < 2'), 'UPDATE ' . $mysql->sql('SELECT count(*) FROM walk WHERE n = 77000'), 'UPDATE through it');
 	pg('DROP VIEW through; DROP OWNED BY bob; DROP ROLE bob');
 	return;
 }
