@@ -41,6 +41,8 @@ async def forward(reader, writer, link, from_server):
             await asyncio.sleep(0.02)
         writer.write(data)
         await writer.drain()
+        if from_server and fault == "cut" and link["seen"] > limit:
+            break
 
 
 def harm(data, link):

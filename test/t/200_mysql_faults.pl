@@ -204,7 +204,7 @@ is($node->safe_psql('postgres', q{
 ### Faults on the way
 
 my ($proxy, $harm) = $mysql->start_proxy;
-$mysql->connect_node($node, 'far', port => $proxy, options => "network_timeout '1s'");
+$mysql->connect_node($node, 'far', port => $proxy, options => "network_timeout '1s', connect_timeout '2s'");
 $node->safe_psql('postgres', q{CREATE FOREIGN TABLE far (id int OPTIONS (remote_type 'int(11)'), txt text OPTIONS (remote_type 'varchar(200)')) SERVER far OPTIONS ("table" 't')});
 
 for my $bytes (0, 1, 3, 4, 50, 100, 500, 1000, 5000, 100000, 1000003)

@@ -339,6 +339,8 @@ settle(LyfMysql *mysql, const char *sql, int timeout_ms)
 {
 	if (mysql->dead)
 		return false;
+	if (mysql->options.network_timeout_ms > 0)
+		timeout_ms = Min(timeout_ms, mysql->options.network_timeout_ms);
 	mysql->quiet = true;
 	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
 	mysql->stats.queries++;
