@@ -155,6 +155,11 @@ extern bool lyf_mysql_fetch(LyfMysqlSession *session, LyfMysqlReader *reader, Ly
 extern void lyf_mysql_finish(LyfMysqlSession *session, LyfMysqlReader *reader);	/* not interested in the rest; does nothing where it is over already */
 extern uint64 lyf_mysql_execute(LyfMysqlSession *session, const char *sql, size_t len);	/* rows changed */
 extern uint64 lyf_mysql_insert_id(LyfMysqlSession *session);
+extern const char *lyf_mysql_info(LyfMysqlSession *session);	/* what the server counted: "Records: 3  Duplicates: 1  Warnings: 0", or NULL */
+
+/* As lyf_mysql_query; false: the statement failed with this SQLSTATE, and its transaction is as it was before. */
+extern bool lyf_mysql_try(LyfMysqlSession *session, int tolerated, LyfMysqlReader *reader, const char *sql, size_t len,
+						  const LyfMysqlField **fields, int *count);
 
 /* what server it is */
 extern bool lyf_mysql_is_mariadb(LyfMysqlSession *session, int *version);
@@ -185,9 +190,13 @@ extern LyfFailure *lyf_mysql_cast_row(LyfMysqlCast *cast, const LyfMysqlRow *row
 extern bool lyf_mysql_literal(StringInfo sql, Oid type, int32 typmod, Datum value, bool isnull, const LyfMysqlColumn *column);
 extern void lyf_mysql_quote_name(StringInfo sql, const char *name);	/* in the database's encoding: `a``b` */
 extern void lyf_mysql_quote_text(StringInfo sql, const char *text, size_t len);	/* in UTF-8: 'it''s' */
+extern void lyf_mysql_write_text(StringInfo sql, const char *text); /* the same of a text in the database's encoding */
 
 /* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE); qualifier may be NULL */
 extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const LyfMysqlColumn *column);
+
+/* in mysql_modify.c: the functions that write */
+extern void lyf_mysql_modify_routine(FdwRoutine *routine);
 
 /* in mysql_remote.c: what information_schema says, in UTF-8 as it stands there */
 
@@ -206,6 +215,9 @@ typedef struct LyfMysqlRemoteColumn
 	const char *comment;		/* or NULL */
 } LyfMysqlRemoteColumn;
 
+/* put_aside of who reads its result at once, when nobody else queries meanwhile */
+extern void lyf_mysql_never_put_aside(LyfMysqlReader *reader);
+
 /* called for each row of a query, whose values live only as long; it must not use the session */
 typedef void (*LyfMysqlRowFunction) (void *arg, const LyfMysqlRow *row);
 extern void lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunction function, void *arg);
@@ -221,6 +233,9 @@ extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
 
 /* in mysql_import.c */
 extern List *lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* in mysql_analyze.c */
+extern bool lyf_mysql_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages);
 
 /* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
 extern void lyf_mysql_describe(LyfMysqlTable *table);
