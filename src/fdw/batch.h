@@ -9,22 +9,24 @@
 #include "foreign/fdwapi.h"
 #include "nodes/pathnodes.h"
 
-/* What a wrapper must be able to do for its tables to be the inner side. */
+/*
+ * What a wrapper must be able to do for its tables to be the inner side.  The condition is column = ANY (keys), in which a
+ * CaseTestExpr stands for the array of keys: its value is caseValue_datum of the scan's expression context.
+ */
 typedef struct LyfBatchSource
 {
-	/* may rows be asked for by a list of values of this column, in this relation?  the type is the values' */
-	bool		(*can_look_up) (PlannerInfo *root, RelOptInfo *rel, Var *column, Oid type);
-
-	/* a path that does it for so many keys a query, not to be added to the relation */
-	Path	   *(*look_up_path) (PlannerInfo *root, RelOptInfo *rel, Var *column, double rows_a_key, double keys);
-
-	/* its scan: start anew with these keys; none is null */
-	void		(*set_keys) (ForeignScanState *node, Oid type, const Datum *keys, int count);
-
 	GetForeignPlan_function plan;	/* by which its tables are known */
+
+	/* a path with this condition for so many rows, got by so many queries, that is not added to the relation; NULL: it cannot be done */
+	Path	   *(*path) (PlannerInfo *root, RelOptInfo *rel, Expr *condition, double rows, double queries);
 } LyfBatchSource;
 
-extern void lyf_batch_source(const LyfBatchSource *source);	/* called when the library is loaded */
+/* in batch_plan.c: called for each source when the library is loaded */
+extern void lyf_batch_source(const LyfBatchSource *source);
+
+/* rows of the first query of a join, and of the largest: each has twice as many as the one before */
+#define LYF_FIRST_BATCH		128
+#define LYF_LARGEST_BATCH	2048
 
 /* in batch_exec.c */
 
@@ -35,11 +37,9 @@ enum LyfBatchPrivate
 	LYF_BATCH_OUTER,			/* how many columns the outer plan gives */
 	LYF_BATCH_KEY,				/* which one of the inner plan's is looked up, from 0 */
 	LYF_BATCH_OPERATOR,			/* outer = inner */
-	LYF_BATCH_COLLATION,
-	LYF_BATCH_SOURCE			/* number of the source */
+	LYF_BATCH_COLLATION
 };
 
 extern Node *lyf_batch_create_state(CustomScan *plan);
-extern const LyfBatchSource *lyf_batch_get_source(int number);
 
 #endif							/* LYF_BATCH_H */

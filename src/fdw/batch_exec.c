@@ -15,19 +15,16 @@
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/typcache.h"
 
 #include "base/compat.h"
 #include LYF_EXPLAIN_STATE_H
 #include LYF_EXPLAIN_FORMAT_H
 
 #include "fdw/batch.h"
-
-#define FIRST_BATCH		128
-#define LARGEST_BATCH	2048
 
 /* An outer row that waits for its partners. */
 typedef struct Row
@@ -45,7 +42,6 @@ typedef struct Row
 typedef struct BatchState
 {
 	CustomScanState css;
-	const LyfBatchSource *source;
 	JoinType	jointype;
 	int			outer_count;	/* columns of the outer plan; the inner plan's come behind them */
 	int			inner_count;
@@ -55,6 +51,7 @@ typedef struct BatchState
 	Oid			key_type;
 	bool		key_by_value;
 	int16		key_length;
+	char		key_align;
 	Oid			collation;
 	FmgrInfo	outer_hash;
 	FmgrInfo	inner_hash;
@@ -98,7 +95,6 @@ begin(CustomScanState *node, EState *estate, int eflags)
 
 	node->custom_ps = list_make2(ExecInitNode(linitial(plan->custom_plans), estate, eflags),
 								 ExecInitNode(lsecond(plan->custom_plans), estate, eflags));
-	state->source = lyf_batch_get_source(intVal(list_nth(private, LYF_BATCH_SOURCE)));
 	state->jointype = intVal(list_nth(private, LYF_BATCH_JOIN));
 	state->outer_count = intVal(list_nth(private, LYF_BATCH_OUTER));
 	state->inner_count = list_length(plan->custom_scan_tlist) - state->outer_count;
@@ -107,14 +103,14 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	state->join_qual = ExecInitQual(linitial(plan->custom_exprs), &node->ss.ps);
 	state->outer_key = ExecInitExpr(lsecond(plan->custom_exprs), &node->ss.ps);
 	state->key_type = exprType(lsecond(plan->custom_exprs));
-	get_typlenbyval(state->key_type, &state->key_length, &state->key_by_value);
+	get_typlenbyvalalign(state->key_type, &state->key_length, &state->key_by_value, &state->key_align);
 	if (!get_op_hash_functions(operator, &outer_hash, &inner_hash))
 		elog(ERROR, "operator %u of a join in batches has no hash functions", operator);
 	fmgr_info(outer_hash, &state->outer_hash);
 	fmgr_info(inner_hash, &state->inner_hash);
 	state->outer_slot = ExecInitExtraTupleSlot(estate, ExecGetResultType(outer_plan(state)), &TTSOpsMinimalTuple);
 	state->cxt = AllocSetContextCreate(estate->es_query_cxt, "lyftron batch", ALLOCSET_DEFAULT_SIZES);
-	state->batch = FIRST_BATCH;
+	state->batch = LYF_FIRST_BATCH;
 	state->unmatched = -1;
 	state->candidate = -1;
 }
@@ -190,6 +186,20 @@ file_row(BatchState *state, int number)
 	return !known;
 }
 
+/* Let the inner scan start anew with these keys. */
+static void
+give_keys(BatchState *state, Datum *keys, int count)
+{
+	ExprContext *econtext = inner_plan(state)->ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(state->cxt);
+
+	econtext->caseValue_datum = PointerGetDatum(construct_array(keys, count, state->key_type, state->key_length,
+																 state->key_by_value, state->key_align));
+	econtext->caseValue_isNull = false;
+	MemoryContextSwitchTo(old);
+	ExecReScan(inner_plan(state));
+}
+
 /* File the rows of the batch, and ask for their keys' partners. */
 static void
 ask(BatchState *state)
@@ -207,7 +217,7 @@ ask(BatchState *state)
 	state->asked = count > 0;
 	if (!state->asked)
 		return;
-	state->source->set_keys(castNode(ForeignScanState, inner_plan(state)), state->key_type, keys, count);
+	give_keys(state, keys, count);
 	state->batches++;
 	state->keys += count;
 }
@@ -233,7 +243,7 @@ next_batch(BatchState *state)
 			break;
 		keep_row(state, outer);
 	}
-	state->batch = Min(state->batch * 2, LARGEST_BATCH);
+	state->batch = Min(state->batch * 2, LYF_LARGEST_BATCH);
 	if (state->count > 0)
 		ask(state);
 	return state->count > 0;
@@ -362,7 +372,7 @@ forget(BatchState *state)
 	state->unmatched = -1;
 	state->asked = false;
 	state->outer_done = false;
-	state->batch = FIRST_BATCH;
+	state->batch = LYF_FIRST_BATCH;
 }
 
 static void

@@ -10,7 +10,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include <math.h>
+
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -38,29 +39,22 @@ static set_join_pathlist_hook_type next_hook = NULL;
 /* A condition by which partners are looked up: outer = column */
 typedef struct Key
 {
-	RestrictInfo *clause;
 	Expr	   *outer;
 	Var		   *column;
 	Oid			operator;		/* outer = column */
 	Oid			collation;
 } Key;
 
-const LyfBatchSource *
-lyf_batch_get_source(int number)
-{
-	return sources[number];
-}
-
-/* the number of the source whose table it is, -1: of none */
-static int
+/* the source whose table it is, or NULL */
+static const LyfBatchSource *
 find_source(const RelOptInfo *rel)
 {
 	if (rel->reloptkind != RELOPT_BASEREL || rel->fdwroutine == NULL)
-		return -1;
+		return NULL;
 	for (int i = 0; i < source_count; i++)
 		if (rel->fdwroutine->GetForeignPlan == sources[i]->plan)
-			return i;
-	return -1;
+			return sources[i];
+	return NULL;
 }
 
 static Var *
@@ -75,7 +69,7 @@ bare_column(Node *node, const RelOptInfo *rel)
 
 /* can the condition be used to look up rows of `inner`? */
 static bool
-take_key(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *outer, RelOptInfo *inner, const LyfBatchSource *source, Key *key)
+take_key(RestrictInfo *rinfo, RelOptInfo *outer, RelOptInfo *inner, Key *key)
 {
 	OpExpr	   *clause = (OpExpr *) rinfo->clause;
 	bool		left;
@@ -89,12 +83,29 @@ take_key(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *outer, RelOptInfo *
 	other = left ? linitial(clause->args) : lsecond(clause->args);
 	key->column = bare_column(left ? lsecond(clause->args) : linitial(clause->args), inner);
 	key->operator = left ? clause->opno : get_commutator(clause->opno);
-	if (key->column == NULL || !OidIsValid(key->operator) || contain_volatile_functions(other))
-		return false;
-	key->clause = rinfo;
 	key->outer = (Expr *) other;
 	key->collation = clause->inputcollid;
-	return source->can_look_up(root, inner, key->column, exprType(other));
+	return key->column != NULL && OidIsValid(key->operator) && OidIsValid(get_commutator(key->operator)) &&
+		OidIsValid(get_array_type(exprType(other))) && !contain_volatile_functions(other);
+}
+
+/* column = ANY (keys) */
+static Expr *
+make_condition(const Key *key)
+{
+	ScalarArrayOpExpr *any = makeNode(ScalarArrayOpExpr);
+	CaseTestExpr *keys = makeNode(CaseTestExpr);
+
+	keys->typeId = get_array_type(exprType((Node *) key->outer));
+	keys->typeMod = -1;
+	keys->collation = exprCollation((Node *) key->outer);
+	any->opno = get_commutator(key->operator);
+	any->opfuncid = get_opcode(any->opno);
+	any->useOr = true;
+	any->inputcollid = key->collation;
+	any->args = list_make2(copyObject(key->column), keys);
+	any->location = -1;
+	return (Expr *) any;
 }
 
 /* how many rows of the table a key has, on the average */
@@ -115,7 +126,7 @@ rows_a_key(PlannerInfo *root, const Key *key, RelOptInfo *inner)
 }
 
 static bool
-choose_key(PlannerInfo *root, JoinPathExtraData *extra, RelOptInfo *outer, RelOptInfo *inner, int source, Key *best)
+choose_key(PlannerInfo *root, JoinPathExtraData *extra, RelOptInfo *outer, RelOptInfo *inner, Key *best)
 {
 	double		fewest = 0;
 	bool		found = false;
@@ -126,7 +137,7 @@ choose_key(PlannerInfo *root, JoinPathExtraData *extra, RelOptInfo *outer, RelOp
 		Key			key;
 		double		rows;
 
-		if (!take_key(root, lfirst_node(RestrictInfo, lc), outer, inner, sources[source], &key))
+		if (!take_key(lfirst_node(RestrictInfo, lc), outer, inner, &key))
 			continue;
 		rows = rows_a_key(root, &key, inner);
 		if (found && rows >= fewest)
@@ -173,7 +184,6 @@ static const CustomScanMethods scan_methods = {"LyftronBatchJoin", lyf_batch_cre
 enum PathPrivate
 {
 	PATH_JOIN,					/* an integer: the JoinType */
-	PATH_SOURCE,				/* an integer */
 	PATH_OUTER_KEY,				/* an expression of the outer side */
 	PATH_CLAUSES,				/* RestrictInfos of the join */
 	PATH_COLUMN,				/* the Var that is looked up */
@@ -215,34 +225,48 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 									  makeInteger(find_column(inner->targetlist, list_nth(private, PATH_COLUMN))));
 	scan->custom_private = lappend(scan->custom_private, list_nth(private, PATH_OPERATOR));
 	scan->custom_private = lappend(scan->custom_private, list_nth(private, PATH_COLLATION));
-	scan->custom_private = lappend(scan->custom_private, list_nth(private, PATH_SOURCE));
 	scan->methods = &scan_methods;
 	return (Plan *) scan;
 }
 
 static const CustomPathMethods path_methods = {.CustomName = "LyftronBatchJoin",.PlanCustomPath = make_plan};
 
+/* batches in which so many rows are joined */
+static double
+count_batches(double rows)
+{
+	double		batches = 1;
+
+	for (double size = LYF_FIRST_BATCH; rows > size && size < LYF_LARGEST_BATCH; size *= 2)
+	{
+		rows -= size;
+		batches++;
+	}
+	return batches + floor(rows / LYF_LARGEST_BATCH);
+}
+
 static void
 add_batch_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner, JoinType jointype,
-			   JoinPathExtraData *extra, const Key *key, int source)
+			   List *clauses, const Key *key, const LyfBatchSource *source)
 {
 	CustomPath *path = makeNode(CustomPath);
 	Path	   *outer_path = outer->cheapest_total_path;
-	double		a_key = rows_a_key(root, key, inner);
-	Path	   *inner_path = sources[source]->look_up_path(root, inner, key->column, a_key, outer_path->rows);
+	Path	   *inner_path = source->path(root, inner, make_condition(key),
+										  clamp_row_est(outer_path->rows * rows_a_key(root, key, inner)),
+										  count_batches(outer_path->rows));
 
+	if (inner_path == NULL)
+		return;
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = joinrel;
 	path->path.pathtarget = joinrel->reltarget;
 	path->path.rows = joinrel->rows;
 	path->path.startup_cost = outer_path->startup_cost + inner_path->startup_cost;
 	path->path.total_cost = outer_path->total_cost + inner_path->total_cost + outer_path->rows * KEEP_COST +
-		(cpu_tuple_cost + cpu_operator_cost * list_length(extra->restrictlist)) * Max(inner_path->rows, joinrel->rows);
+		(cpu_tuple_cost + cpu_operator_cost * list_length(clauses)) * Max(inner_path->rows, joinrel->rows);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make2(outer_path, inner_path);
-	path->custom_private = list_make4(makeInteger(jointype), makeInteger(source), key->outer, extra->restrictlist);
-	path->custom_private = lappend(path->custom_private, key->column);
-	path->custom_private = lappend(path->custom_private, makeInteger((int) key->operator));
+	path->custom_private = list_make5(makeInteger(jointype), key->outer, clauses, key->column, makeInteger((int) key->operator));
 	path->custom_private = lappend(path->custom_private, makeInteger((int) key->collation));
 	path->methods = &path_methods;
 	add_path(joinrel, (Path *) path);
@@ -252,13 +276,13 @@ static void
 consider_batches(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
 				 JoinType jointype, JoinPathExtraData *extra)
 {
-	int			source = find_source(inner);
+	const LyfBatchSource *source = find_source(inner);
 	Key			key;
 
 	if (next_hook)
 		next_hook(root, joinrel, outer, inner, jointype, extra);
 	/* rows that are to be locked would have to be joined again when they changed */
-	if (source < 0 || !lyf_pushdown || root->parse->commandType != CMD_SELECT || root->parse->rowMarks != NIL ||
+	if (source == NULL || !lyf_pushdown || root->parse->commandType != CMD_SELECT || root->parse->rowMarks != NIL ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI && jointype != JOIN_ANTI))
 		return;
 	if (!lyf_nulls_simply(extra->sjinfo, joinrel->relids, outer->relids, inner->relids))
@@ -266,8 +290,8 @@ consider_batches(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelO
 	if (!bms_is_empty(inner->lateral_relids) || !bms_is_empty(joinrel->lateral_relids) || outer->cheapest_total_path == NULL ||
 		!bms_is_empty(PATH_REQ_OUTER(outer->cheapest_total_path)))
 		return;
-	if (choose_key(root, extra, outer, inner, source, &key))
-		add_batch_path(root, joinrel, outer, inner, jointype, extra, &key, source);
+	if (choose_key(root, extra, outer, inner, &key))
+		add_batch_path(root, joinrel, outer, inner, jointype, extra->restrictlist, &key, source);
 }
 
 void
