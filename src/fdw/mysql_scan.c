@@ -197,8 +197,12 @@ static bool
 next_aside(LyfMysqlScan *scan, TupleTableSlot *slot)
 {
 	TupleTableSlot *from = scan->aside_slot;
+	MemoryContext caller = MemoryContextSwitchTo(scan->query_cxt);
+	bool		found = tuplestore_gettupleslot(scan->aside, true, false, from);
 
-	if (!tuplestore_gettupleslot(scan->aside, true, false, from))
+	/* one that was read from its file is the slot's to free: the executor's memory of a row goes before */
+	MemoryContextSwitchTo(caller);
+	if (!found)
 	{
 		if (scan->aside_failure != NULL)
 			lyf_failure_raise(scan->aside_failure);
