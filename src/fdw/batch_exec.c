@@ -233,7 +233,7 @@ next_batch(BatchState *state)
 	if (state->outer_done)
 		return false;
 	state->rows = MemoryContextAlloc(state->cxt, state->batch * sizeof(Row));
-	while (state->count < state->batch && MemoryContextMemAllocated(state->cxt, false) < limit)
+	while (state->count == 0 || (state->count < state->batch && MemoryContextMemAllocated(state->cxt, false) < limit))
 	{
 		TupleTableSlot *outer = ExecProcNode(outer_plan(state));
 

@@ -40,6 +40,7 @@ static set_join_pathlist_hook_type next_hook = NULL;
 typedef struct Key
 {
 	Expr	   *outer;
+	Expr	   *inner;			/* the column, or what it was relabeled as */
 	Var		   *column;
 	Oid			operator;		/* outer = column */
 	Oid			collation;
@@ -81,7 +82,8 @@ take_key(RestrictInfo *rinfo, RelOptInfo *outer, RelOptInfo *inner, Key *key)
 	if (!left && !(bms_is_subset(rinfo->right_relids, outer->relids) && bms_is_subset(rinfo->left_relids, inner->relids)))
 		return false;
 	other = left ? linitial(clause->args) : lsecond(clause->args);
-	key->column = bare_column(left ? lsecond(clause->args) : linitial(clause->args), inner);
+	key->inner = left ? lsecond(clause->args) : linitial(clause->args);
+	key->column = bare_column((Node *) key->inner, inner);
 	key->operator = left ? clause->opno : get_commutator(clause->opno);
 	key->outer = (Expr *) other;
 	key->collation = clause->inputcollid;
@@ -103,7 +105,7 @@ make_condition(const Key *key)
 	any->opfuncid = get_opcode(any->opno);
 	any->useOr = true;
 	any->inputcollid = key->collation;
-	any->args = list_make2(copyObject(key->column), keys);
+	any->args = list_make2(copyObject(key->inner), keys);
 	any->location = -1;
 	return (Expr *) any;
 }
