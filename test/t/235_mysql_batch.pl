@@ -8,7 +8,7 @@ use LyftronMysql;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main');
+my $node = new_node('main', undef, '--encoding=UTF8');
 my $mysql = LyftronMysql->new;
 $mysql->sql(q{
 	CREATE TABLE item (id bigint PRIMARY KEY, code varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL, amount decimal(12,2),
