@@ -7,6 +7,8 @@
 #include "fmgr.h"
 
 #include "base/settings.h"
+#include "fdw/batch.h"
+#include "fdw/mysql_plan.h"
 #include "task/process.h"
 #include "task/task.h"
 
@@ -20,4 +22,5 @@ _PG_init(void)
 	lyf_settings_init();
 	lyf_service_init();
 	lyf_log_init();
+	lyf_batch_source(&lyf_mysql_batch_source);
 }

@@ -271,4 +271,24 @@ lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
 #define lyf_portal_run(portal, dest, completion)	PortalRun(portal, FETCH_ALL, true, true, dest, dest, completion)
 #endif
 
+/*
+ * Since 16 a Var says which outer joins may have made it null.  Those that this join stands for; whether they are no more
+ * than its own one (joins that may change places with others are not as simple); an expression whose Vars of one side say so.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "rewrite/rewriteManip.h"
+#define lyf_nulled_by(both, outer, inner)	bms_difference((both), bms_union((outer), (inner)))
+#define lyf_nulls_simply(sjinfo, both, outer, inner) \
+	((sjinfo) == NULL || (sjinfo)->ojrelid == 0 ? bms_equal((both), bms_union((outer), (inner))) : \
+	 bms_equal(lyf_nulled_by(both, outer, inner), bms_make_singleton((sjinfo)->ojrelid)) && \
+	 (sjinfo)->commute_above_l == NULL && (sjinfo)->commute_above_r == NULL && \
+	 (sjinfo)->commute_below_l == NULL && (sjinfo)->commute_below_r == NULL)
+#define lyf_add_nulling(node, side, nulled_by) \
+	(bms_is_empty(nulled_by) ? (Node *) (node) : add_nulling_relids((Node *) (node), (side), (nulled_by)))
+#else
+#define lyf_nulled_by(both, outer, inner)	NULL
+#define lyf_nulls_simply(sjinfo, both, outer, inner)	true
+#define lyf_add_nulling(node, side, nulled_by)	((Node *) (node))
+#endif
+
 #endif							/* LYF_COMPAT_H */

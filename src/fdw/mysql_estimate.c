@@ -87,6 +87,14 @@ lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMysqlRel *drive
 }
 
 void
+lyf_mysql_estimate_keyed(RelOptInfo *rel, LyfMysqlRel *keyed, Expr *condition, double rows, double queries)
+{
+	keyed->rows = rows;
+	keyed->work = ROW_WORK * (looks_up_key(keyed, rel->relid, (Node *) condition) ? rows : rel->tuples * queries) +
+		QUERY_COST * (queries - 1);
+}
+
+void
 lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel)
 {
 	LyfMysqlRel *mine = rel->fdw_private;

@@ -32,7 +32,9 @@ lyf_mysql_explain_values(const ForeignScan *plan, ExplainState *es)
 
 	foreach(lc, plan->fdw_exprs)
 	{
-		if (!IsA(lfirst(lc), Param))
+		if (IsA(lfirst(lc), CaseTestExpr))
+			values = lappend(values, psprintf("$%d = the keys of a batch", foreach_current_index(lc) + 1));
+		else if (!IsA(lfirst(lc), Param))
 			values = lappend(values, psprintf("$%d = %s", foreach_current_index(lc) + 1,
 											  deparse_expression(lfirst(lc), context, es->verbose, false)));
 	}

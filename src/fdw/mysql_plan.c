@@ -274,6 +274,13 @@ adapt_outer_plan(Plan *outer, List *tlist, const LyfMysqlRel *mine, bool paralle
 	return change_plan_targetlist(outer, tlist, parallel_safe);
 }
 
+/* the condition with the keys of a join in batches, if it is the inner side of one */
+static List *
+keys_of(const ForeignPath *path)
+{
+	return list_length(path->fdw_private) > LYF_MYSQL_PATH_KEYS ? list_make1(list_nth(path->fdw_private, LYF_MYSQL_PATH_KEYS)) : NIL;
+}
+
 static bool
 is_limited(const ForeignPath *path)
 {
@@ -300,17 +307,19 @@ static ForeignScan *
 plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, List *scan_clauses, Plan *outer)
 {
 	const LyfMysqlRel *mine = rel->fdw_private;
+	List	   *remote = NIL;
 	List	   *local = NIL;
 	List	   *reasons = NIL;
 	List	   *attrs;
 	char	   *sql;
 
-	lyf_mysql_split_conditions(t->root, rel, without_pseudoconstants(scan_clauses), &query->where, &local, &reasons);
+	lyf_mysql_split_conditions(t->root, rel, without_pseudoconstants(scan_clauses), &remote, &local, &reasons);
+	query->where = list_concat(query->where, remote);
 	attrs = wanted_columns(mine->table, rel, local);
 	query->outputs = columns_as_vars(mine->table, rel->relid, attrs);
 	sql = lyf_mysql_deparse(t, query);
 	return make_foreignscan(tlist, local, rel->relid, t->values,
-							list_make4(makeString(sql), t->places, attrs, reasons), NIL, query->where, outer);
+							list_make4(makeString(sql), t->places, attrs, reasons), NIL, remote, outer);
 }
 
 /* a plan whose rows the server makes of several tables, or of groups of rows */
@@ -333,10 +342,11 @@ ForeignScan *
 lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *best_path,
 			   List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	LyfMysqlQuery query = {.rel = rel,.pathkeys = best_path->path.pathkeys,.limited = is_limited(best_path)};
+	LyfMysqlQuery query = {.rel = rel,.where = keys_of(best_path),.pathkeys = best_path->path.pathkeys,.limited = is_limited(best_path)};
 	LyfTranslation t;
 
 	lyf_mysql_translation(&t, root, rel);
+	t.keyed = query.where != NIL;
 	if (IS_SIMPLE_REL(rel))
 		return plan_scan(&t, &query, rel, tlist, scan_clauses, outer_plan);
 	return plan_computed(&t, &query, rel, tlist, outer_plan, best_path->path.parallel_safe);

@@ -82,7 +82,8 @@ enum LyfMysqlPrivate
 /* what a path's fdw_private holds */
 enum LyfMysqlPathPrivate
 {
-	LYF_MYSQL_PATH_LIMITED		/* a Boolean */
+	LYF_MYSQL_PATH_LIMITED,		/* a Boolean */
+	LYF_MYSQL_PATH_KEYS			/* in a join in batches: the condition with its keys */
 };
 
 /* which of some conditions (RestrictInfos) on a base relation the server checks, and which ones are checked here */
@@ -102,11 +103,16 @@ extern ForeignScan *lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid
 /* rows that the query gives, and the server's work for them */
 extern void lyf_mysql_estimate_scan(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMysqlRel *driven);
+extern void lyf_mysql_estimate_keyed(RelOptInfo *rel, LyfMysqlRel *keyed, Expr *condition, double rows, double queries);
 extern void lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups);
 
 /* what a path costs, with local conditions; sorted by the server?  reduced to groups, or to some rows? */
 extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool reduced, Cost *startup, Cost *total);
+
+/* in mysql_batch.c */
+struct LyfBatchSource;
+extern const struct LyfBatchSource lyf_mysql_batch_source;
 
 /* in mysql_join.c and mysql_upper.c */
 extern void lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,

@@ -61,7 +61,7 @@ depends_on_rows(Node *node, void *context)
 		return ((Param *) node)->paramkind != PARAM_EXTERN && ((Param *) node)->paramkind != PARAM_EXEC;
 	if (IsA(node, Aggref) || IsA(node, GroupingFunc) || IsA(node, WindowFunc) || IsA(node, PlaceHolderVar) ||
 		IsA(node, SubLink) || IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
-		IsA(node, CaseTestExpr) || IsA(node, CoerceToDomainValue) || IsA(node, CurrentOfExpr))
+		(IsA(node, CaseTestExpr) && !t->keyed) || IsA(node, CoerceToDomainValue) || IsA(node, CurrentOfExpr))
 		return true;
 	return expression_tree_walker(node, depends_on_rows, context);
 }

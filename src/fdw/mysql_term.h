@@ -61,6 +61,7 @@ typedef struct LyfTranslation
 	Relids		relids;			/* whose columns are at hand, each with a LyfMysqlRel of a table */
 	bool		qualify;		/* columns have a table's alias before them */
 	bool		aggregates;		/* at hand, too */
+	bool		keyed;			/* a CaseTestExpr outside of CASE stands for keys that the query begins with (see batch.h) */
 	int			conditional;	/* inside CASE and its like: what may fail must not be evaluated before */
 	LyfTerm    *tested;			/* x of CASE x WHEN */
 	List	   *values;			/* expressions whose values are needed */

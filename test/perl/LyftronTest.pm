@@ -25,12 +25,12 @@ END
 	$? = $status;
 }
 
-# A started cluster with the extension in database postgres.
+# A started cluster with the extension in database postgres; initdb's options come last.
 sub new_node
 {
-	my ($name, $conf) = @_;
+	my ($name, $conf, @options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init;
+	$node->init(extra => \@options);
 	$node->append_conf('postgresql.conf', $conf) if defined $conf;
 	$node->append_conf('postgresql.conf', pg_cron_conf('postgres')) if driven_by_pg_cron();
 	$node->start;
