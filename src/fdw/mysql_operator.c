@@ -438,14 +438,37 @@ lyf_mysql_apply_operator(LyfTranslation *t, const char *name, LyfTerm *left, Lyf
 	return apply_operator(t, name, &call);
 }
 
-/* OpExpr, and DistinctExpr and NullIfExpr, which have its fields: the latter's comparison */
+/* DistinctExpr is the opposite of what this gives */
+LyfTerm *
+lyf_mysql_translate_same(LyfTranslation *t, Expr *expr)
+{
+	OpExpr	   *op = (OpExpr *) expr;
+	LyfTerm    *left = lyf_mysql_term(t, linitial(op->args));
+	LyfTerm    *right = lyf_mysql_term(t, lsecond(op->args));
+	LyfPlaceUse use;
+
+	if (left == NULL || right == NULL)
+		return NULL;
+	if (!lyf_mysql_comparison(op->opno, exprType(linitial(op->args)), &use))
+		return lyf_mysql_term_fail(t, "an operator that the server has not");
+	return lyf_mysql_compare(t, left, LYF_PLACE_SAME, right, op->inputcollid);
+}
+
+LyfTerm *
+lyf_mysql_translate_distinct(LyfTranslation *t, Expr *expr)
+{
+	LyfTerm    *same = lyf_mysql_translate_same(t, expr);
+
+	return same ? lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(NOT %s)", same->sql)) : NULL;
+}
+
+/* OpExpr, and the comparison of NullIfExpr, which has its fields */
 LyfTerm *
 lyf_mysql_translate_operator(LyfTranslation *t, Expr *expr)
 {
 	OpExpr	   *op = (OpExpr *) expr;
 	Call		call = {.type = op->opresulttype,.collation = op->inputcollid};
 	LyfPlaceUse use;
-	LyfTerm    *result;
 
 	call.left = lyf_mysql_term(t, linitial(op->args));
 	if (call.left == NULL)
@@ -456,12 +479,7 @@ lyf_mysql_translate_operator(LyfTranslation *t, Expr *expr)
 		if (call.right == NULL)
 			return NULL;
 		if (lyf_mysql_comparison(op->opno, exprType(linitial(op->args)), &use))
-		{
-			result = lyf_mysql_compare(t, call.left, IsA(expr, DistinctExpr) ? LYF_PLACE_SAME : use, call.right, call.collation);
-			if (result != NULL && IsA(expr, DistinctExpr))
-				result->sql = psprintf("(NOT %s)", result->sql);
-			return result;
-		}
+			return lyf_mysql_compare(t, call.left, use, call.right, call.collation);
 	}
 	if (call.left->zero_dates || (call.right && call.right->zero_dates))
 		return lyf_mysql_term_fail(t, "a date that reads as NULL, in more than a comparison");

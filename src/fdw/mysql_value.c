@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/varbit.h"
 
 #include "fdw/mysql_term.h"
 
@@ -141,7 +142,7 @@ time_unit(const LyfPlace *place)
 
 	if (place->kind == LYF_TERM_DATE)
 		return USECS_PER_DAY;
-	for (int i = 0; i < place->scale; i++)
+	for (int i = 0; i < Min(place->scale, MAX_TIMESTAMP_PRECISION); i++)
 		unit /= 10;
 	return unit;
 }
@@ -206,6 +207,7 @@ static const struct
 	Oid			type;
 	LyfTermKind kind;
 	Locate		locate;			/* NULL: the server has all values of the type */
+	int			scale;			/* digits of a second */
 	int64		low;
 	int64		high;
 }			value_types[] = {
@@ -220,10 +222,10 @@ static const struct
 	{VARCHAROID, LYF_TERM_TEXT},
 	{BYTEAOID, LYF_TERM_BYTES},
 	{DATEOID, LYF_TERM_DATE, locate_date},
-	{TIMESTAMPOID, LYF_TERM_DATETIME, locate_timestamp},
-	{TIMESTAMPTZOID, LYF_TERM_MOMENT, locate_timestamp},
-	{INTERVALOID, LYF_TERM_SPAN, locate_interval},
-	{TIMEOID, LYF_TERM_CLOCK, locate_time},
+	{TIMESTAMPOID, LYF_TERM_DATETIME, locate_timestamp, MAX_TIMESTAMP_PRECISION},
+	{TIMESTAMPTZOID, LYF_TERM_MOMENT, locate_timestamp, MAX_TIMESTAMP_PRECISION},
+	{INTERVALOID, LYF_TERM_SPAN, locate_interval, MAX_TIMESTAMP_PRECISION},
+	{TIMEOID, LYF_TERM_CLOCK, locate_time, MAX_TIMESTAMP_PRECISION},
 	{BITOID, LYF_TERM_BITS},
 	{UUIDOID, LYF_TERM_UUID}
 };
@@ -447,6 +449,8 @@ measure_constant(LyfTerm *term, const Const *constant)
 		measure_number(term, constant);
 	else if (term->kind == LYF_TERM_TEXT)
 		term->length = Max(VARSIZE_ANY_EXHDR(DatumGetPointer(constant->constvalue)), 1);
+	else if (term->kind == LYF_TERM_BITS)
+		term->scale = VARBITLEN(DatumGetVarBitP(constant->constvalue));
 	else if (constant->consttype == INT2OID)
 		term->low = term->high = DatumGetInt16(constant->constvalue);
 	else if (constant->consttype == INT4OID)
@@ -476,6 +480,7 @@ lyf_mysql_value_term(LyfTranslation *t, Expr *value)
 	term = palloc0(sizeof(LyfTerm));
 	term->kind = value_types[i].kind;
 	term->value = value;
+	term->scale = value_types[i].scale;
 	term->low = value_types[i].low;
 	term->high = value_types[i].high;
 	if (IsA(value, Const))
