@@ -23,15 +23,6 @@
 #include "fdw/mysql_modify.h"
 #include "fdw/mysql_plan.h"
 
-/* of a statement at most: more makes it no faster */
-#define STATEMENT_BYTES		(1024 * 1024)
-
-/* of the rows of a batch that the executor keeps, as far as it can be known before */
-#define BATCH_BYTES			(16 * 1024 * 1024)
-
-/* a packet's own, and what the statement has behind its rows */
-#define PACKET_RESERVE		1024
-
 /* LyfMysqlRowFunction */
 static void
 keep_auto_column(void *arg, const LyfMysqlRow *row)
@@ -119,13 +110,9 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 		any_left |= !is_given;
 		modify->columns[modify->ncolumns++] = column;
 	}
-	initStringInfo(&modify->row);
 	write_columns(modify, &modify->sql);
 	modify->head = modify->sql.len;
-	if (modify->session == NULL)
-		return;
-	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
-	if (any_left)
+	if (any_left && modify->session != NULL)
 		find_auto_column(modify);
 }
 
@@ -243,7 +230,7 @@ lyf_mysql_insert_batch_size(const LyfMysqlModify *modify)
 	const ResultRelInfo *target = modify->target;
 	const TriggerDesc *triggers = target->ri_TrigDesc;
 
-	if (modify->buffers || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+	if (modify->collects || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
 		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
 		return 1;
 	return Max(modify->table->batch_size, 1);
@@ -316,7 +303,7 @@ lyf_mysql_insert(LyfMysqlModify *modify, TupleTableSlot *slot)
 	TupleTableSlot *result = slot;
 	MemoryContext caller;
 
-	if (modify->buffers)
+	if (modify->collects)
 	{
 		collect_row(modify, slot);
 		if (modify->rows >= modify->table->batch_size)

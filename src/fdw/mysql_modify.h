@@ -30,28 +30,31 @@ typedef struct LyfMysqlModify
 	LyfMysqlSession *session;	/* NULL: it is only explained */
 	MemoryContext cxt;			/* the statement's */
 	MemoryContext row_cxt;		/* its child: for one row */
-	StringInfoData sql;			/* the statement for a row, or for rows */
-	int			head;			/* bytes of sql that are the same for all rows */
+	StringInfoData sql;			/* the next to be sent: a statement, or several with ; between them */
+	StringInfoData row;			/* what a row adds to it */
+	int			rows;			/* in sql */
+	int64		limit;			/* bytes of sql at most, where there is more than one row in it */
+	bool		collects;		/* rows are collected from call to call, until the end */
 
 	/* the row identity, of all columns that are marked key */
 	int			nkeys;
 	LyfMysqlColumn **keys;
 	AttrNumber *key_junk;		/* UPDATE, DELETE: where the plan's rows have them */
 
+	/* UPDATE, DELETE: the beginning of a row's statement */
+	const char *begin;
+
 	/* UPDATE: columns that it assigns, by attribute number; those that a trigger may have changed as well? */
 	Bitmapset  *assigned;
 	bool		compare;
 
 	/* INSERT */
+	int			head;			/* bytes of sql that are the same for all rows */
 	int			ncolumns;
 	LyfMysqlColumn **columns;	/* of the statement */
 	bool	   *left;			/* NULL in it is for the server's default to fill */
 	bool		do_nothing;		/* rows whose key is there already are passed over */
 	bool		complete;		/* rows were moved from another partition: they have all values, also generated ones */
-	bool		buffers;		/* rows are collected from call to call, until the end */
-	StringInfoData row;			/* the next one, not yet in sql */
-	int			rows;			/* in sql */
-	int64		limit;			/* bytes of a statement at most */
 	uint64		inserted;		/* by the statements since this was set to 0 */
 	bool		auto_known;		/* the following is */
 	const char *auto_column;	/* remote name of the one with AUTO_INCREMENT, or NULL */
@@ -64,6 +67,9 @@ typedef struct LyfMysqlModify
 	LyfMysqlCast *cast;			/* once a row came back */
 	LyfMysqlReader reader;
 } LyfMysqlModify;
+
+/* a packet's own, and what a statement has before and behind its rows */
+#define LYF_MYSQL_PACKET_RESERVE	1024
 
 /* in mysql_modify.c */
 extern LyfMysqlModify *lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags);
@@ -97,7 +103,8 @@ extern int	lyf_mysql_insert_batch_size(const LyfMysqlModify *modify);
 extern void lyf_mysql_insert_describe(LyfMysqlModify *modify, StringInfo text);
 
 /* in mysql_update.c: rows that are found by their key */
-extern void lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan);
+extern void lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan, bool collects);
+extern void lyf_mysql_update_flush(LyfMysqlModify *modify);
 extern TupleTableSlot *lyf_mysql_update(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 extern TupleTableSlot *lyf_mysql_delete(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 extern void lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text);

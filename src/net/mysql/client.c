@@ -103,11 +103,14 @@ read_answers(LyfMysql *mysql)
 {
 	bool		good = lyf_wire_answer(mysql);
 
+	mysql->most_affected = 0;
 	while (good)
 	{
 		mysql->result = mysql_use_result(mysql->handle);
 		if (mysql->result == NULL && mysql_field_count(mysql->handle) > 0)
 			break;
+		if (mysql->result == NULL)
+			mysql->most_affected = Max(mysql->most_affected, mysql_affected_rows(mysql->handle));
 		if (!mysql_more_results(mysql->handle))
 		{
 			mysql->unanswered = mysql->owed = false;
@@ -358,6 +361,12 @@ affected_rows(LyfMysql *mysql)
 }
 
 static uint64
+most_affected(LyfMysql *mysql)
+{
+	return mysql->most_affected;
+}
+
+static uint64
 insert_id(LyfMysql *mysql)
 {
 	return mysql_insert_id(mysql->handle);
@@ -416,6 +425,7 @@ static const LyfMysqlFunctions functions = {
 	.send = send_ahead,
 	.settle = settle,
 	.affected_rows = affected_rows,
+	.most_affected = most_affected,
 	.insert_id = insert_id,
 	.info = info,
 	.version = version,
