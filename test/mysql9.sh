@@ -1,7 +1,7 @@
 # MySQL 9 of Debian's sid, beside whatever MySQL or MariaDB this machine has, for tests against MySQL itself.  Sourced by
 # bash after lib.sh.  Its packages and all that they need, down to libc, are unpacked once into $CACHE/mysql9, where
-# bin/mysqld and bin/mysql run with the dynamic loader and the libraries of sid.  MySQL's own client library and its
-# headers are there, too, to compile with.
+# bin/mysqld and bin/mysql run with the dynamic loader and the libraries of sid.  include/ has the headers of MySQL's own
+# client library (both include and include/mysql belong on a compiler's path).
 #
 # provide_mysql9 sets MYSQL9 to that folder, or MYSQL9_MISSING to the reason why it cannot be had.
 
@@ -36,9 +36,10 @@ make_mysql9() {
 	for deb in "$home"/deb/*.deb; do
 		dpkg -x "$deb" "$root" || return
 	done
-	rm -rf "$home/deb" "$root"/usr/share/{doc,man,locale}
+	mkdir "$home/include" && mv "$root/usr/include/mysql" "$home/include/" || return
+	rm -rf "$home/deb" "$root"/usr/share/{doc,man,locale} "$root/usr/include"
 	mysql9_program "$home" sbin/mysqld --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql" \
-		--character-sets-dir="$root/usr/share/mysql/charsets" --plugin-dir="$root/usr/lib/mysql/plugin" >"$home/bin/mysqld"
+		--character-sets-dir="$root/usr/share/mysql/charsets" --plugin-dir="$root/usr/lib/mysql/plugin" --secure-file-priv= >"$home/bin/mysqld"
 	mysql9_program "$home" bin/mysql >"$home/bin/mysql"
 	chmod 755 "$home"/bin/*
 	chmod -R a+rX "$home"

@@ -62,7 +62,7 @@ install_packages mariadb-server-core mariadb-client-core libmariadb-dev ${PEERS:
 make_scratch bench
 trap stop_all EXIT
 make_rows
-[ -z "$PEERS" ] || venv dlt-1.31.0-sql 'dlt[postgres,sql_database]==1.31.0' pymysql connectorx pyarrow
+[ -z "$PEERS" ] || venv dlt-1.31.0-sql 'dlt[postgres]==1.31.0' sqlalchemy pymysql connectorx pyarrow
 build_and_install
 # shellcheck disable=SC2046
 gcc -D_GNU_SOURCE -O2 -Wall -Wextra -Werror $(mariadb_config --include) -o "$SCRATCH/client" "$HERE/client.c" $(mariadb_config --libs)
