@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 META = "_lyftron_id uuid, _lyftron_extracted_at timestamptz, _lyftron_loaded_at timestamptz, _lyftron_run bigint"
 # how often: a statement with 100 keys, a row by its key; fewer rows for who writes one at a time
-KEYS, POINTS, SLOW = 20, 5000, 20
+KEYS, POINTS, SLOW = 200, 5000, 20
 
 
 class Bench(contest.Contest):
@@ -193,7 +193,7 @@ def dlt_tuned(bench, profile):
 
 
 def mysql_fdw_keys(bench, profile):
-    return repeat(bench, "SELECT f.* FROM peer.lineitem f WHERE id IN (%s)" % bench.keys, KEYS, profile)
+    return repeat(bench, "SELECT f.* FROM peer.lineitem f WHERE id IN (%s)" % bench.keys, KEYS // SLOW, profile)
 
 
 def mysql_fdw_join(bench, profile):
