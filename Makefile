@@ -16,6 +16,15 @@ PG_CFLAGS   = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-sign-
 	-Wno-missing-field-initializers
 SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lm
 
+# The client of MySQL and MariaDB is a shared object of its own, made where one of their libraries is there.
+MYSQL_CONFIG   ?= $(firstword $(shell command -v mariadb_config mysql_config))
+MYSQL_MODULE    = $(if $(MYSQL_CONFIG),lyftron_mysql$(DLSUFFIX))
+MYSQL_SOURCES   = $(wildcard src/net/mysql/*.c)
+MYSQL_OBJS      = $(MYSQL_SOURCES:.c=.o) src/net/mysql_error.o src/base/failure.o
+ifeq ($(MYSQL_CONFIG),)
+$(info lyftron_mysql is left out: no mariadb_config (package libmariadb-dev) nor mysql_config in PATH)
+endif
+
 # The install script: of each layer its own file first, then the others, then
 # the connectors that ship with it.
 layer_sql   = $(wildcard src/$(1)/$(1).sql) $(filter-out src/$(1)/$(1).sql,$(sort $(wildcard src/$(1)/*.sql)))
@@ -23,7 +32,7 @@ INSTALL_SQL = $(foreach l,$(LAYERS),$(call layer_sql,$(l)))
 CONNECTORS  = $(sort $(wildcard connectors/*.yaml))
 DATA_built  = src/$(EXTENSION)--$(EXTVERSION).sql
 DATA        = $(wildcard src/upgrade/*--*--*.sql)
-EXTRA_CLEAN = $(DATA_built)
+EXTRA_CLEAN = $(DATA_built) lyftron_mysql$(DLSUFFIX) $(MYSQL_SOURCES:.c=.o)
 
 REGRESS        = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS   = --load-extension=$(EXTENSION)
@@ -38,6 +47,24 @@ include $(PGXS)
 
 $(OBJS): $(ROOM_HEADERS)		# PGXS tracks no headers
 
+all: $(MYSQL_MODULE)
+
+$(MYSQL_SOURCES:.c=.o): src/net/mysql/client.h $(ROOM_HEADERS)
+$(MYSQL_SOURCES:.c=.o): override CPPFLAGS += $(shell $(MYSQL_CONFIG) --cflags | sed 's/-I/-isystem /g')
+
+lyftron_mysql$(DLSUFFIX): $(MYSQL_OBJS)
+	$(LINK.shared) -o $@ $^ $(LDFLAGS) $(LDFLAGS_SL) $(shell $(MYSQL_CONFIG) --libs)
+
+install: install-mysql
+.PHONY: install-mysql
+install-mysql: $(MYSQL_MODULE) | installdirs
+	$(if $(MYSQL_MODULE),$(INSTALL_SHLIB) $(MYSQL_MODULE) '$(DESTDIR)$(pkglibdir)/')
+
+uninstall: uninstall-mysql
+.PHONY: uninstall-mysql
+uninstall-mysql:
+	rm -f '$(DESTDIR)$(pkglibdir)/lyftron_mysql$(DLSUFFIX)'
+
 $(DATA_built): $(INSTALL_SQL) $(CONNECTORS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION lyftron" to load this file. \quit'; cat $(INSTALL_SQL); \
 	for c in $(CONNECTORS); do \
@@ -47,4 +74,4 @@ $(DATA_built): $(INSTALL_SQL) $(CONNECTORS) Makefile
 
 .PHONY: check-layers
 check-layers:
-	@awk -v layers="$(LAYERS)" -f test/layers.awk $(SOURCES) $(ROOM_HEADERS)
+	@awk -v layers="$(LAYERS)" -f test/layers.awk $(SOURCES) $(MYSQL_SOURCES) $(ROOM_HEADERS)

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -20,13 +19,4 @@ lyf_now(void)
 												   CStringGetDatum(lyf_test_now),
 												   ObjectIdGetDatum(InvalidOid),
 												   Int32GetDatum(-1)));
-}
-
-int64
-lyf_monotonic_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
 }

@@ -7,11 +7,19 @@
 #define LYF_CLOCK_H
 
 #include "datatype/timestamp.h"
+#include "portability/instr_time.h"
 
 /* now: the wall clock, or the setting lyftron.test_now where a test fixed it */
 extern TimestampTz lyf_now(void);
 
 /* microseconds of a monotonic clock, for measuring durations */
-extern int64 lyf_monotonic_us(void);
+static inline int64
+lyf_monotonic_us(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}
 
 #endif							/* LYF_CLOCK_H */

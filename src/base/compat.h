@@ -50,27 +50,55 @@
 #define LYF_CREATE_WAIT_EVENT_SET(nevents)	CreateWaitEventSet(TopMemoryContext, nevents)
 #endif
 
+/* the members of the range table that a foreign scan reads; since 16 without outer joins */
+#if PG_VERSION_NUM >= 160000
+#define lyf_scan_relids(node)	((node)->fs_base_relids)
+#else
+#define lyf_scan_relids(node)	((node)->fs_relids)
+#endif
+
 /* the role that a foreign scan's permissions are checked as, 0: the current one */
 #if PG_VERSION_NUM >= 160000
 #define lyf_scan_check_as_user(node, estate)	((node)->checkAsUser)
 #define lyf_rel_check_as_user(root, rel)		((rel)->userid)
 #else
 #define lyf_scan_check_as_user(node, estate) \
-	(exec_rt_fetch((node)->scan.scanrelid, (estate))->checkAsUser)
+	(exec_rt_fetch(bms_next_member((node)->fs_relids, -1), (estate))->checkAsUser)
 #define lyf_rel_check_as_user(root, rel) \
 	(planner_rt_fetch((rel)->relid, (root))->checkAsUser)
 #endif
 
-/* a path of a foreign table that needs nothing of its own */
+/*
+ * Arguments of create_foreign*_path: 17 added the restrictions of a join behind the path of EvalPlanQual, 18 the number of
+ * disabled nodes behind the rows.
+ */
 #if PG_VERSION_NUM >= 180000
-#define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
-#elif PG_VERSION_NUM >= 170000
-#define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
+#define LYF_PATH_ROWS(rows)		(rows), 0
 #else
+#define LYF_PATH_ROWS(rows)		(rows)
+#endif
+#if PG_VERSION_NUM >= 170000
+#define LYF_PATH_OUTER(path, restrictinfo)	(path), (restrictinfo)
+#else
+#define LYF_PATH_OUTER(path, restrictinfo)	(path)
+#endif
+
+/* a path of a foreign table that needs nothing of its own */
 #define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
+	create_foreignscan_path(root, rel, NULL, LYF_PATH_ROWS(rows), startup, total, NIL, outer, LYF_PATH_OUTER(NULL, NIL), NIL)
+
+/* does a pathkey sort downwards?  Of btree's strategies in 18 only the comparison is left */
+#if PG_VERSION_NUM >= 180000
+#define lyf_pathkey_descends(pathkey)	((pathkey)->pk_cmptype == COMPARE_GT)
+#else
+#define lyf_pathkey_descends(pathkey)	((pathkey)->pk_strategy == BTGreaterStrategyNumber)
+#endif
+
+/* does a collation sort by bytes? */
+#if PG_VERSION_NUM >= 180000
+#define lyf_collation_is_c(collation)	(pg_newlocale_from_collation(collation)->collate_is_c)
+#else
+#define lyf_collation_is_c(collation)	lc_collate_is_c(collation)
 #endif
 
 /* may this role use this foreign server, this foreign data wrapper? */

@@ -226,8 +226,8 @@ static const double powers[] = {
  * Where digits and power of ten are both exact, one division rounds as strtod does
  * (Clinger 1990).  Else strtod gets a copy: the digits need not be followed by what is none.
  */
-static double
-number_double(const char *text, size_t len)
+double
+lyf_number_double(const char *text, size_t len)
 {
 	char		digits[64];
 	char	   *copy = digits;
@@ -257,7 +257,7 @@ lyf_value_double(const LyfValue *value)
 		case LYF_INT:
 			return (double) value->u.integer;
 		case LYF_NUMBER:
-			return (value->flags & LYF_FLAG_TEXT) == 0 ? value->u.number : number_double(value->u.text, value->len);
+			return (value->flags & LYF_FLAG_TEXT) == 0 ? value->u.number : lyf_number_double(value->u.text, value->len);
 		default:
 			return 0.0;
 	}

@@ -13,6 +13,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "base/numeric.h"
 #include "decode/decode_internal.h"
 
 /* what numeric can hold */
@@ -349,8 +350,7 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 	const char *digits;
 	Decimal		decimal;
 	NumericInput input;
-	int64		integer;
-	int			scale;
+	void	   *numeric;
 
 	if (value->kind == LYF_INT && cast->typmod < (int32) VARHDRSZ)
 	{
@@ -360,9 +360,10 @@ lyf_cast_numeric(LyfCast *cast, const LyfValue *value, Datum *datum)
 	digits = get_digits(value, buf, &len);
 	if (digits == NULL)
 		return lyf_cast_wrong(cast, value);
-	if (cast->typmod < (int32) VARHDRSZ && lyf_plain_decimal(digits, len, &integer, &scale))
+	numeric = palloc(LYF_NUMERIC_ROOM(len));
+	if (lyf_numeric_make(digits, len, cast->typmod, numeric) > 0)
 	{
-		*datum = NumericGetDatum(int64_div_fast_to_numeric(integer, scale));
+		*datum = PointerGetDatum(numeric);
 		return NULL;
 	}
 	read_decimal(digits, len, &decimal);

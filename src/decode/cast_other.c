@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
@@ -50,8 +51,15 @@ LyfFailure *
 lyf_cast_guarded(const LyfCast *cast, const LyfValue *value, LyfRisky function, void *arg, Datum *datum)
 {
 	Risk		risk = {.function = function, .arg = arg, .datum = datum};
-	ErrorData  *error = lyf_guarded(take_risk, &risk);
+	ErrorData  *error;
 
+	/* there cannot be subtransactions beside parallel workers */
+	if (IsInParallelMode())
+	{
+		take_risk(&risk);
+		return NULL;
+	}
+	error = lyf_guarded(take_risk, &risk);
 	return error == NULL ? NULL : failure_from_error(cast, value, error);
 }
 

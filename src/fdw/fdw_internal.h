@@ -40,6 +40,9 @@ typedef struct LyfRestTable
 
 /* in option.c */
 
+/* is it a foreign table whose wrapper has this handler of ours? */
+extern bool lyf_table_handler_is(Oid relid, const char *handler);
+
 /* the role whose user mapping counts: the one that permissions are checked as, or the current one */
 extern Oid	lyf_rest_user(Oid check_as_user);
 
@@ -145,6 +148,9 @@ extern LyfRowCast *lyf_rest_row_cast(const LyfRestTable *table, TupleDesc desc, 
 /* in explain.c, import.c and analyze.c */
 extern void lyf_rest_explain(ForeignScanState *node, struct ExplainState *es);
 extern List *lyf_rest_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* lyf_column_name, made one that is not taken yet; added to those that are */
+extern char *lyf_unique_name(List **names, const char *source_name);
 extern bool lyf_rest_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages);
 
 #endif							/* LYF_FDW_INTERNAL_H */

@@ -115,9 +115,9 @@ is_taken(List *names, const char *name)
 	return false;
 }
 
-/* a column name that is not taken yet, added to those that are */
-static char *
-unique_name(List **names, const char *source_name)
+/* the name that is given out is remembered in names */
+char *
+lyf_unique_name(List **names, const char *source_name)
 {
 	char	   *base = lyf_column_name(source_name);
 	char	   *name = base;
@@ -150,7 +150,7 @@ append_columns(StringInfo sql, const LyfStreamShape *shape, bool record)
 	{
 		const LyfColumn *column = lfirst(lc);
 		char	   *source = pg_any_to_server(column->name, strlen(column->name), PG_UTF8);
-		char	   *name = unique_name(&names, column->name);
+		char	   *name = lyf_unique_name(&names, column->name);
 
 		appendStringInfo(sql, "%s\n\t%s %s", separator, quote_identifier(name),
 						 format_type_with_typemod(column->type, column->typmod));

@@ -8,6 +8,7 @@
 
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
 
 #include "fdw/fdw.h"
@@ -17,6 +18,7 @@
 
 typedef enum LyfMysqlKind
 {
+	LYF_MY_UNKNOWN,				/* not told, and not asked for yet: only until lyf_mysql_table_open is done */
 	LYF_MY_INTEGER,				/* tinyint ... bigint, with or without unsigned */
 	LYF_MY_DECIMAL,
 	LYF_MY_FLOAT,
@@ -43,18 +45,37 @@ typedef struct LyfMysqlRemoteType
 	LyfMysqlKind kind;
 	int			bytes;			/* integers: 1, 2, 3, 4, 8 */
 	bool		is_unsigned;
-	int			precision;		/* decimal: digits; times: digits of a second; bit: bits; text and bytes: length, 0 where not told */
+	int			precision;		/* decimal: digits; times: digits of a second; bit: bits; text and bytes: length, 0 where not told;
+								 * geometry: SRID of all values, 0 where not told */
 	int			scale;			/* decimal */
 	bool		zerofill;
 	const char *charset;		/* of text, enum, set; else NULL */
 	const char *collation;
 } LyfMysqlRemoteType;
 
-/* Parse what information_schema says ("int(10) unsigned", "varchar(20)"); collation may be NULL.  Never fails: LYF_MY_OTHER. */
+/*
+ * Parse what information_schema says ("int(10) unsigned", "varchar(20)"), maybe with " collate utf8mb4_bin" or " srid 4326"
+ * behind it, as the option remote_type has it; collation goes before, and may be NULL.  Never fails: LYF_MY_OTHER.
+ */
 extern void lyf_mysql_type_parse(const char *column_type, const char *collation, LyfMysqlRemoteType *type);
 
+/* a date, with or without a time: may be one that PostgreSQL has not */
+static inline bool
+lyf_mysql_is_moment(LyfMysqlKind kind)
+{
+	return kind == LYF_MY_DATE || kind == LYF_MY_DATETIME || kind == LYF_MY_TIMESTAMP;
+}
+
+/* What an import was told of types that can be had in two ways. */
+typedef struct LyfMysqlTypeChoice
+{
+	bool		tinyint1_is_boolean;
+	bool		bit1_is_boolean;	/* else it is bit(1) */
+	bool		time_is_time;	/* else it is interval: MySQL's go to 838 hours, and below zero */
+} LyfMysqlTypeChoice;
+
 /* How IMPORT declares such a column: "numeric(20,0)"; palloc'd. */
-extern char *lyf_mysql_type_declare(const LyfMysqlRemoteType *type, bool tinyint1_is_boolean);
+extern char *lyf_mysql_type_declare(const LyfMysqlRemoteType *type, const LyfMysqlTypeChoice *choice);
 
 /* in mysql_option.c */
 
@@ -145,24 +166,64 @@ extern const LyfMysqlStats *lyf_mysql_stats(LyfMysqlSession *session);
 typedef struct LyfMysqlCast LyfMysqlCast;
 
 /*
- * How the fields of a result become the attributes of desc: attnos[i] is where field i goes.  columns[i] says what field i is
+ * How the fields of a result become the attributes of desc: attnos[i] (from 1) is where field i goes.  columns[i] says what field i is
  * at the server, NULL for a computed one.  Raises where a type cannot be had from such a field.
+ * A computed text "sum/count" that becomes a numeric is the quotient, as PostgreSQL divides: avg().
  */
 extern LyfMysqlCast *lyf_mysql_cast_begin(TupleDesc desc, const int *attnos, LyfMysqlColumn *const *columns,
 										  int count, const LyfMysqlField *fields, LyfZeroDates zero_dates);
 
-/* values and nulls of the wanted attributes; Datums are made in CurrentMemoryContext.  A failure names column, value and type. */
+/*
+ * Set values and nulls of the wanted attributes, and no others.  Datums are made in CurrentMemoryContext, several in one
+ * piece of memory: pfree none.  A failure names column, value and type; what an input function raises has the column in its context.
+ */
 extern LyfFailure *lyf_mysql_cast_row(LyfMysqlCast *cast, const LyfMysqlRow *row, Datum *values, bool *nulls);
 
 /* in mysql_literal.c: a Datum as the server reads it (NO_BACKSLASH_ESCAPES, utf8mb4, time zone UTC) */
 
 /* false: the server has no such value (NaN, infinity, 4713 BC), nothing was appended.  column NULL: as an expression's operand. */
 extern bool lyf_mysql_literal(StringInfo sql, Oid type, int32 typmod, Datum value, bool isnull, const LyfMysqlColumn *column);
-extern void lyf_mysql_quote_name(StringInfo sql, const char *name);	/* `a``b` */
+extern void lyf_mysql_quote_name(StringInfo sql, const char *name);	/* in the database's encoding: `a``b` */
 extern void lyf_mysql_quote_text(StringInfo sql, const char *text, size_t len);	/* in UTF-8: 'it''s' */
 
-/* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE, GEOMETRY as WKB ...) */
+/* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE); qualifier may be NULL */
 extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const LyfMysqlColumn *column);
+
+/* in mysql_remote.c: what information_schema says, in UTF-8 as it stands there */
+
+typedef struct LyfMysqlRemoteColumn
+{
+	const char *table;
+	const char *name;
+	const char *type;			/* COLUMN_TYPE */
+	const char *collation;		/* or NULL */
+	const char *srid;			/* or NULL */
+	bool		not_null;
+	bool		generated;
+	bool		key;			/* of what stands for the primary key */
+	const char *default_text;	/* COLUMN_DEFAULT, or NULL */
+	bool		default_computed;	/* said to be an expression */
+	const char *comment;		/* or NULL */
+} LyfMysqlRemoteColumn;
+
+/* called for each row of a query, whose values live only as long; it must not use the session */
+typedef void (*LyfMysqlRowFunction) (void *arg, const LyfMysqlRow *row);
+extern void lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunction function, void *arg);
+
+/* " WHERE table_schema = '...' AND table_name IN (...)"; names in the database's encoding; tables NIL: all */
+extern void lyf_mysql_append_where(StringInfo sql, const char *database, List *tables);
+
+/* columns of these tables (NIL: all) of a database, those of a table side by side, in their order */
+extern List *lyf_mysql_remote_columns(LyfMysqlSession *session, const char *database, List *tables);
+
+/* the option remote_type for a column, in UTF-8 */
+extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
+
+/* in mysql_import.c */
+extern List *lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
+extern void lyf_mysql_describe(LyfMysqlTable *table);
 
 /* in mysql_fdw.c, mysql_plan.c, mysql_shippable.c, mysql_deparse.c, mysql_upper.c, mysql_scan.c, mysql_modify.c, mysql_import.c ...: each adds its section here */
 

@@ -242,22 +242,29 @@ lyf_rest_validator(PG_FUNCTION_ARGS)
 }
 
 bool
-lyf_rest_table(Oid relid, Oid *server, char **stream)
+lyf_table_handler_is(Oid relid, const char *handler)
 {
-	ForeignTable *table;
 	ForeignDataWrapper *wrapper;
-	char	   *handler;
+	char	   *name;
 
 	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
 		return false;
-	table = GetForeignTable(relid);
-	wrapper = GetForeignDataWrapper(GetForeignServer(table->serverid)->fdwid);
+	wrapper = GetForeignDataWrapper(GetForeignServer(GetForeignTable(relid)->serverid)->fdwid);
 	if (!OidIsValid(wrapper->fdwhandler) ||
 		get_func_namespace(wrapper->fdwhandler) != lyf_schema_oid())
 		return false;
-	handler = get_func_name(wrapper->fdwhandler);
-	if (handler == NULL || strcmp(handler, "rest_handler") != 0)
+	name = get_func_name(wrapper->fdwhandler);
+	return name != NULL && strcmp(name, handler) == 0;
+}
+
+bool
+lyf_rest_table(Oid relid, Oid *server, char **stream)
+{
+	ForeignTable *table;
+
+	if (!lyf_table_handler_is(relid, "rest_handler"))
 		return false;
+	table = GetForeignTable(relid);
 	*server = table->serverid;
 	*stream = pstrdup(lyf_option_get(table->options, "stream"));
 	return true;

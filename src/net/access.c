@@ -168,21 +168,42 @@ lyf_access_failure(const LyfAccess *access, const char *address)
 							address != NULL ? address : access->host);
 }
 
-LyfFailure *
-lyf_access_url(LyfAccess *access, const char *url)
+static LyfFailure *
+check_host(LyfAccess *access)
 {
 	LyfAddress	parsed;
 
-	access->host = lyf_url_host(url, &access->port);
 	if (lyf_address_parse(access->host, strlen(access->host), &parsed))
 		return lyf_access_allows(access, access->host) ? NULL : lyf_access_failure(access, access->host);
 	return allows_name(access) ? NULL : lyf_access_failure(access, NULL);
 }
 
-LyfFailure *
-lyf_access_begin(LyfAccess *access, const char *url)
+static void
+set_role(LyfAccess *access)
 {
 	access->superuser = superuser_arg(GetUserId());
 	access->allowed = pstrdup(lyf_allowed_hosts);
+}
+
+LyfFailure *
+lyf_access_url(LyfAccess *access, const char *url)
+{
+	access->host = lyf_url_host(url, &access->port);
+	return check_host(access);
+}
+
+LyfFailure *
+lyf_access_begin(LyfAccess *access, const char *url)
+{
+	set_role(access);
 	return lyf_access_url(access, url);
+}
+
+LyfFailure *
+lyf_access_begin_host(LyfAccess *access, const char *host, int port)
+{
+	set_role(access);
+	access->host = host;
+	access->port = port;
+	return check_host(access);
 }

@@ -3,8 +3,8 @@
  *		A session with a MySQL or MariaDB server.
  *
  * The client library is not everywhere, so what needs it is a shared object of its
- * own, lyftron_mysql.so (net/mysql/client.c, the only includer of the library's
- * mysql.h), loaded when a session first needs it.  It fills the table of functions
+ * own, lyftron_mysql.so (net/mysql/, which alone includes the library's mysql.h),
+ * loaded when a session first needs it.  It fills the table of functions
  * below.  All that waits for the network waits on the latch as well and handles
  * interrupts: cancel and time-outs raise at once (the session is then only good for
  * `close`).  Nothing else raises but out of memory.
@@ -28,6 +28,7 @@ typedef struct LyfMysqlOptions
 {
 	const char *host;			/* or NULL */
 	int			port;
+	const char *const *addresses;	/* numeric, of host, that may be connected to, NULL at the end: `connect` itself finds them */
 	const char *socket;			/* path of a Unix socket, or NULL; goes before host */
 	const char *user;
 	const char *password;		/* or NULL */
@@ -39,7 +40,6 @@ typedef struct LyfMysqlOptions
 	bool		compress;
 	int			connect_timeout_ms; /* 0: none */
 	int			network_timeout_ms; /* for each wait for the server, 0: none */
-	const char *setup;			/* statements, with ; between them, run once connected */
 } LyfMysqlOptions;
 
 /* What a value is sent as; the ones that no server sends in results are left out. */
@@ -81,7 +81,7 @@ typedef struct LyfMysqlStats
 
 typedef struct LyfMysqlFunctions
 {
-	/* connect, authenticate, run options->setup; *mysql lives until `close`, whatever memory contexts do */
+	/* connect and authenticate; *mysql lives until `close`, whatever memory contexts do */
 	LyfFailure *(*connect) (const LyfMysqlOptions *options, LyfMysql **mysql);
 
 	/*
@@ -99,21 +99,27 @@ typedef struct LyfMysqlFunctions
 	/* the next row of the result; it lives until the next call */
 	LyfFailure *(*fetch) (LyfMysql *mysql, LyfMysqlRow *row);
 
-	/* done with the result: what is left of it is read and dropped */
+	/* done with the result: what is left of it is read and dropped; where that is much, the server is told to stop */
 	LyfFailure *(*finish) (LyfMysql *mysql);
 
 	/* send a statement that gives no rows without waiting for its answer: the next call of any kind reads that, and fails if it failed */
 	LyfFailure *(*send) (LyfMysql *mysql, const char *sql, size_t len);
 
+	/*
+	 * Run a statement that gives no rows where nothing may be raised: no interrupts are served, and it may take so long at
+	 * most.  A result that is open is ended before.  False: it failed, and the session is only good for `close`.
+	 */
+	bool		(*settle) (LyfMysql *mysql, const char *sql, int timeout_ms);
+
 	/* rows that the last statement changed, the first id that it gave by AUTO_INCREMENT (0: none) */
 	uint64		(*affected_rows) (LyfMysql *mysql);
 	uint64		(*insert_id) (LyfMysql *mysql);
 
-	/* "10.11.6-MariaDB", 101106 or 80405 as the server says them, is it MariaDB?, its number of this session, largest packet */
+	/* "10.11.6-MariaDB", 101106 or 80405 as the server says them, is it MariaDB?, its number of this session */
 	const char *(*version) (LyfMysql *mysql, int *number, bool *mariadb);
 	uint64		(*session_id) (LyfMysql *mysql);
 
-	/* was the connection lost, is a result open, is it dead? */
+	/* was the connection lost, is a result open, was an error raised in the middle? */
 	bool		(*is_broken) (LyfMysql *mysql);
 
 	/* a cheap look at the socket, without a round trip: closed by the server meanwhile? */

@@ -39,6 +39,9 @@ typedef struct LyfAccess
 /* of the current role, for a URL: refused here where that is certain before any look-up; memory: CurrentMemoryContext */
 extern LyfFailure *lyf_access_begin(LyfAccess *access, const char *url);
 
+/* likewise for a host (in lower case, without brackets), which outlives it */
+extern LyfFailure *lyf_access_begin_host(LyfAccess *access, const char *host, int port);
+
 /* the same role, for the URL of a redirect */
 extern LyfFailure *lyf_access_url(LyfAccess *access, const char *url);
 
@@ -47,6 +50,14 @@ extern bool lyf_access_allows(const LyfAccess *access, const char *address);
 
 /* address: the one that was refused, or NULL */
 extern LyfFailure *lyf_access_failure(const LyfAccess *access, const char *address);
+
+/* in resolve.c */
+
+/*
+ * The numeric addresses of a host, NULL behind the last one, palloc'd; a numeric host is its own.  Waits on the latch and
+ * handles interrupts.  timeout_ms 0: none.
+ */
+extern LyfFailure *lyf_resolve(const char *host, int timeout_ms, const char ***addresses);
 
 /* in exchange.c */
 

@@ -1,0 +1,155 @@
+/*
+ * mysql_join.c
+ *		Joins of tables of one server.
+ *
+ * Conditions of a table that an inner join has stand in WHERE; those of one that an outer join
+ * may leave out stand in its ON.
+ */
+#include "postgres.h"
+
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+#include "fdw/mysql_plan.h"
+
+/* can both sides be had from one query, with their columns as they are? */
+static bool
+go_together(const LyfMysqlRel *outer, const LyfMysqlRel *inner)
+{
+	return outer != NULL && inner != NULL && outer->local == NIL && inner->local == NIL && outer->server == inner->server &&
+		outer->user == inner->user && outer->zero_dates == inner->zero_dates;
+}
+
+/* plain columns, nothing of the system's, no whole rows */
+static bool
+gives_columns(const RelOptInfo *joinrel)
+{
+	ListCell   *lc;
+
+	foreach(lc, joinrel->reltarget->exprs)
+	{
+		const Var  *var = lfirst(lc);
+
+		if (!IsA(var, Var) || var->varattno <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* sort the join's own conditions; false: one of them stands in the way */
+static bool
+split_clauses(PlannerInfo *root, RelOptInfo *joinrel, List *restrictlist, LyfMysqlRel *mine)
+{
+	ListCell   *lc;
+
+	foreach(lc, restrictlist)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		bool		on = mine->jointype == JOIN_INNER || !RINFO_IS_PUSHED_DOWN(rinfo, joinrel->relids);
+		LyfTranslation t;
+		bool		superset;
+
+		lyf_mysql_translation(&t, root, joinrel);
+		if (rinfo->pseudoconstant)
+			return false;
+		if (lyf_mysql_condition(&t, rinfo->clause, &superset) == NULL || superset)
+		{
+			if (mine->jointype != JOIN_INNER && on)
+				return false;
+			mine->local = lappend(mine->local, rinfo->clause);
+			mine->reasons = lappend(mine->reasons, makeString(pstrdup(t.reason ? t.reason : "it has dates that read as NULL")));
+		}
+		else if (on)
+			mine->clauses = lappend(mine->clauses, rinfo->clause);
+		else
+			mine->remote = lappend(mine->remote, rinfo->clause);
+	}
+	return true;
+}
+
+/* add the conditions of both sides */
+static void
+take_conditions(LyfMysqlRel *mine)
+{
+	const LyfMysqlRel *outer = mine->outer->fdw_private;
+	const LyfMysqlRel *inner = mine->inner->fdw_private;
+
+	mine->remote = list_concat(mine->remote, outer->remote);
+	if (mine->jointype == JOIN_INNER)
+		mine->remote = list_concat(mine->remote, inner->remote);
+	else
+		mine->clauses = list_concat(mine->clauses, inner->remote);
+}
+
+/* the join as one query, or NULL */
+static LyfMysqlRel *
+describe_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner, JoinType jointype, List *restrictlist)
+{
+	LyfMysqlRel *mine = palloc0(sizeof(LyfMysqlRel));
+	const LyfMysqlRel *one = outer->fdw_private;
+
+	if (!go_together(one, inner->fdw_private) || !gives_columns(joinrel))
+		return NULL;
+	mine->server = one->server;
+	mine->user = one->user;
+	mine->zero_dates = one->zero_dates;
+	mine->outer = jointype == JOIN_RIGHT ? inner : outer;
+	mine->inner = jointype == JOIN_RIGHT ? outer : inner;
+	mine->jointype = jointype == JOIN_RIGHT ? JOIN_LEFT : jointype;
+	if (!split_clauses(root, joinrel, restrictlist, mine))
+		return NULL;
+	take_conditions(mine);
+	return mine;
+}
+
+/* a row that another transaction changes meanwhile is joined again here */
+static bool
+needs_local_join(const PlannerInfo *root)
+{
+	return root->parse->commandType == CMD_UPDATE || root->parse->commandType == CMD_DELETE || root->parse->commandType == CMD_MERGE ||
+		root->rowMarks != NIL;
+}
+
+static void
+add_join_path(PlannerInfo *root, RelOptInfo *joinrel, List *pathkeys, Path *local_join, List *restrictlist)
+{
+	Cost		startup;
+	Cost		total;
+
+	lyf_mysql_cost(joinrel, joinrel->fdw_private, pathkeys != NIL, &startup, &total);
+	add_path(joinrel, (Path *) create_foreign_join_path(root, joinrel, NULL, LYF_PATH_ROWS(joinrel->rows), startup, total, pathkeys,
+														joinrel->lateral_relids, LYF_PATH_OUTER(local_join, restrictlist), NIL));
+}
+
+void
+lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
+					 JoinType jointype, JoinPathExtraData *extra)
+{
+	Path	   *local_join = NULL;
+	LyfMysqlRel *mine;
+	List	   *order;
+
+	if (!lyf_pushdown || joinrel->fdw_private != NULL || !bms_is_empty(joinrel->lateral_relids))
+		return;
+	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_RIGHT)
+		return;
+	mine = describe_join(root, joinrel, outer, inner, jointype, extra->restrictlist);
+	if (mine == NULL)
+		return;
+	if (needs_local_join(root))
+	{
+		local_join = GetExistingLocalJoinPath(joinrel);
+		if (local_join == NULL)
+			return;
+	}
+	joinrel->fdw_private = mine;
+	lyf_mysql_estimate_join(root, joinrel);
+	add_join_path(root, joinrel, NIL, local_join, extra->restrictlist);
+	order = lyf_mysql_useful_order(root, joinrel, root->query_pathkeys);
+	if (order != NIL)
+		add_join_path(root, joinrel, order, local_join, extra->restrictlist);
+}

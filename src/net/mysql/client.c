@@ -1,0 +1,423 @@
+/*
+ * client.c
+ *		The functions that lyftron_mysql.so gives: statements and their results.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+
+#include "base/clock.h"
+#include "client.h"
+
+PG_MODULE_MAGIC;
+
+/* the rest of a result that nobody wants is read for so long, then the server is told to stop */
+#define DROP_US			INT64CONST(10000)
+#define ROWS_PER_LOOK	64
+
+/* the server's error for a statement that was killed */
+#define ER_QUERY_INTERRUPTED	1317
+
+extern PGDLLEXPORT const LyfMysqlFunctions *lyf_mysql_client(void);
+
+/* ---- errors ---- */
+
+/* The server's words are UTF-8, but may quote anything; without a transaction nothing can be converted. */
+static char *
+clean_text(const char *text)
+{
+	char	   *clean = pstrdup(text);
+	bool		keep = GetDatabaseEncoding() == PG_UTF8 &&
+		pg_encoding_verifymbstr(PG_UTF8, text, (int) strlen(text)) == (int) strlen(text);
+	size_t		len = strlen(clean);
+
+	for (char *p = clean; *p != '\0'; p++)
+		if ((unsigned char) *p < ' ' || *p == 0x7F || (IS_HIGHBIT_SET(*p) && !keep))
+			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+	if (len > 0 && clean[len - 1] == '.')
+		clean[len - 1] = '\0';
+	return clean;
+}
+
+static LyfFailure *
+timeout_failure(const LyfMysql *mysql)
+{
+	bool		connecting = mysql->id == 0;
+	LyfFailure *failure = lyf_failure(connecting ? ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION : ERRCODE_CONNECTION_FAILURE,
+									  connecting ? "no connection in time" : "no answer from the server in time");
+
+	lyf_failure_detail(failure, "The limit is %d ms.",
+					   connecting ? mysql->options.connect_timeout_ms : mysql->options.network_timeout_ms);
+	lyf_failure_hint(failure, "Check that this database server can reach it, or raise the server's option %s.",
+					 connecting ? "connect_timeout" : "network_timeout");
+	return lyf_failure_retryable(failure, 0);
+}
+
+LyfFailure *
+lyf_client_failure(LyfMysql *mysql)
+{
+	unsigned int number = mysql_errno(mysql->handle);
+	const char *state = mysql_sqlstate(mysql->handle);
+	LyfFailure *failure;
+	bool		retryable;
+	int			sqlstate;
+
+	lyf_client_rethrow(mysql);
+	if (mysql->timed_out)
+	{
+		mysql->dead = true;
+		return timeout_failure(mysql);
+	}
+	/* the library's own errors: what comes next on the wire is unknown */
+	if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)
+		mysql->dead = true;
+	mysql->unanswered = false;
+	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
+	failure = lyf_failure(sqlstate, "%s", clean_text(mysql_error(mysql->handle)));
+	lyf_failure_detail(failure, "Error %u, SQLSTATE %s.", number, state);
+	return retryable ? lyf_failure_retryable(failure, 0) : failure;
+}
+
+/* ---- answers ---- */
+
+/* rows that are in the way */
+static bool
+skip_rows(LyfMysql *mysql)
+{
+	while (lyf_wire_fetch(mysql) != NULL)
+		;
+	if (mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out)
+		return false;
+	mysql_free_result(mysql->result);
+	mysql->result = NULL;
+	return true;
+}
+
+/* Of the statements that were sent, wait for the last one's answer. */
+static LyfFailure *
+read_answers(LyfMysql *mysql)
+{
+	bool		good = lyf_wire_answer(mysql);
+
+	while (good)
+	{
+		mysql->result = mysql_use_result(mysql->handle);
+		if (mysql->result == NULL && mysql_field_count(mysql->handle) > 0)
+			break;
+		if (!mysql_more_results(mysql->handle))
+		{
+			mysql->unanswered = mysql->owed = false;
+			return NULL;
+		}
+		good = (mysql->result == NULL || skip_rows(mysql)) && lyf_wire_next(mysql);
+	}
+	mysql->owed = false;
+	return lyf_client_failure(mysql);
+}
+
+static LyfFailure *
+dead_failure(void)
+{
+	return lyf_failure_retryable(lyf_failure(ERRCODE_CONNECTION_DOES_NOT_EXIST, "the connection is lost"), 0);
+}
+
+/* What was sent ahead is answered first. */
+static LyfFailure *
+read_owed(LyfMysql *mysql)
+{
+	if (mysql->dead)
+		return dead_failure();
+	return mysql->owed ? read_answers(mysql) : NULL;
+}
+
+static LyfFailure *
+send_statement(LyfMysql *mysql, const char *sql, size_t len, bool ahead)
+{
+	Assert(mysql->result == NULL);
+	mysql->stats.queries++;
+	mysql->unanswered = true;
+	if (!lyf_wire_send(mysql, sql, len, ahead))
+		return lyf_client_failure(mysql);
+	return NULL;
+}
+
+/* ---- fields ---- */
+
+static const struct
+{
+	enum enum_field_types theirs;
+	LyfMysqlType ours;
+}			types[] = {
+	{MYSQL_TYPE_TINY, LYF_MYSQL_TINY},
+	{MYSQL_TYPE_SHORT, LYF_MYSQL_SHORT},
+	{MYSQL_TYPE_INT24, LYF_MYSQL_INT24},
+	{MYSQL_TYPE_LONG, LYF_MYSQL_LONG},
+	{MYSQL_TYPE_LONGLONG, LYF_MYSQL_LONGLONG},
+	{MYSQL_TYPE_DECIMAL, LYF_MYSQL_DECIMAL},
+	{MYSQL_TYPE_NEWDECIMAL, LYF_MYSQL_DECIMAL},
+	{MYSQL_TYPE_FLOAT, LYF_MYSQL_FLOAT},
+	{MYSQL_TYPE_DOUBLE, LYF_MYSQL_DOUBLE},
+	{MYSQL_TYPE_DATE, LYF_MYSQL_DATE},
+	{MYSQL_TYPE_NEWDATE, LYF_MYSQL_DATE},
+	{MYSQL_TYPE_TIME, LYF_MYSQL_TIME},
+	{MYSQL_TYPE_DATETIME, LYF_MYSQL_DATETIME},
+	{MYSQL_TYPE_TIMESTAMP, LYF_MYSQL_TIMESTAMP},
+	{MYSQL_TYPE_YEAR, LYF_MYSQL_YEAR},
+	{MYSQL_TYPE_BIT, LYF_MYSQL_BIT},
+	{MYSQL_TYPE_JSON, LYF_MYSQL_JSON},
+	{MYSQL_TYPE_TINY_BLOB, LYF_MYSQL_BLOB},
+	{MYSQL_TYPE_MEDIUM_BLOB, LYF_MYSQL_BLOB},
+	{MYSQL_TYPE_LONG_BLOB, LYF_MYSQL_BLOB},
+	{MYSQL_TYPE_BLOB, LYF_MYSQL_BLOB},
+	{MYSQL_TYPE_GEOMETRY, LYF_MYSQL_GEOMETRY},
+	{MYSQL_TYPE_NULL, LYF_MYSQL_NULL},
+};
+
+/* the character set of bytes that are no characters */
+#define BINARY_CHARSET	63
+
+static LyfMysqlType
+field_type(enum enum_field_types theirs)
+{
+	for (int i = 0; i < lengthof(types); i++)
+		if (types[i].theirs == theirs)
+			return types[i].ours;
+	return LYF_MYSQL_STRING;
+}
+
+static LyfFailure *
+describe_fields(LyfMysql *mysql)
+{
+	int			count = mysql->result != NULL ? (int) mysql_num_fields(mysql->result) : 0;
+
+	mysql->field_count = count;
+	if (count > mysql->field_space)
+	{
+		LyfMysqlField *grown = realloc(mysql->fields, sizeof(LyfMysqlField) * count);
+
+		if (grown == NULL)
+			return lyf_failure(ERRCODE_OUT_OF_MEMORY, "out of memory");
+		mysql->fields = grown;
+		mysql->field_space = count;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		MYSQL_FIELD *theirs = mysql_fetch_field_direct(mysql->result, i);
+		LyfMysqlField *field = &mysql->fields[i];
+
+		field->name = theirs->name;
+		field->type = field_type(theirs->type);
+		field->is_unsigned = (theirs->flags & UNSIGNED_FLAG) != 0;
+		field->is_binary = theirs->charsetnr == BINARY_CHARSET;
+		field->length = theirs->length;
+		field->decimals = theirs->decimals;
+	}
+	return NULL;
+}
+
+/* ---- the functions ---- */
+
+static LyfFailure *
+query(LyfMysql *mysql, const char *sql, size_t len, const LyfMysqlField **fields, int *count)
+{
+	CHECK_FOR_INTERRUPTS();
+	LYF_TRY(read_owed(mysql));
+	LYF_TRY(send_statement(mysql, sql, len, false));
+	LYF_TRY(read_answers(mysql));
+	LYF_TRY(describe_fields(mysql));
+	*fields = mysql->fields;
+	*count = mysql->field_count;
+	return NULL;
+}
+
+static LyfFailure *
+fetch(LyfMysql *mysql, LyfMysqlRow *row)
+{
+	MYSQL_ROW	values = lyf_wire_fetch(mysql);
+
+	row->value = values;
+	if (likely(values != NULL))
+	{
+		row->length = mysql_fetch_lengths(mysql->result);
+		mysql->stats.rows++;
+		return NULL;
+	}
+	if (mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out)
+		return lyf_client_failure(mysql);
+	return NULL;
+}
+
+/* read what is left; false: it takes long, or failed */
+static bool
+drop_rows(LyfMysql *mysql, int64 until)
+{
+	for (int i = 1; lyf_wire_fetch(mysql) != NULL; i++)
+		if (until != 0 && i % ROWS_PER_LOOK == 0 && lyf_monotonic_us() > until)
+			return false;
+	return true;
+}
+
+/*
+ * A statement that is killed leaves the session and its transaction as they are.  Where the server cannot be told, the
+ * rest is read after all.
+ */
+static LyfFailure *
+finish(LyfMysql *mysql)
+{
+	LyfFailure *failure = NULL;
+
+	if (mysql->dead)
+		return dead_failure();
+	if (mysql->result == NULL)
+		return NULL;
+	if (!drop_rows(mysql, lyf_monotonic_us() + DROP_US))
+	{
+		(void) lyf_client_kill(mysql);
+		(void) drop_rows(mysql, 0);
+	}
+	if ((mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out) &&
+		(mysql->error != NULL || mysql_errno(mysql->handle) != ER_QUERY_INTERRUPTED))
+		failure = lyf_client_failure(mysql);
+	if (mysql->dead)
+		return failure;
+	mysql_free_result(mysql->result);
+	mysql->result = NULL;
+	/* a procedure's own results end with one that has no rows */
+	while (failure == NULL && mysql_more_results(mysql->handle))
+	{
+		if (!lyf_wire_next(mysql))
+			failure = lyf_client_failure(mysql);
+		else if ((mysql->result = mysql_use_result(mysql->handle)) != NULL && !skip_rows(mysql))
+			failure = lyf_client_failure(mysql);
+	}
+	return failure;
+}
+
+static LyfFailure *
+send_ahead(LyfMysql *mysql, const char *sql, size_t len)
+{
+	LYF_TRY(read_owed(mysql));
+	LYF_TRY(send_statement(mysql, sql, len, true));
+	mysql->owed = true;
+	return NULL;
+}
+
+/* rows that are still coming are stopped; false: they cannot be */
+static bool
+stop_rows(LyfMysql *mysql)
+{
+	if (!lyf_client_kill(mysql) || !drop_rows(mysql, 0) || mysql->timed_out)
+		return false;
+	if (mysql_errno(mysql->handle) != 0 && mysql_errno(mysql->handle) != ER_QUERY_INTERRUPTED)
+		return false;
+	mysql_free_result(mysql->result);
+	mysql->result = NULL;
+	return !mysql_more_results(mysql->handle);
+}
+
+/* what was said, or sent, before is over and done */
+static bool
+clear_wire(LyfMysql *mysql)
+{
+	bool		owed = mysql->owed;
+
+	mysql->owed = false;
+	if (mysql->result != NULL)
+		return stop_rows(mysql);
+	if (owed)
+		return lyf_wire_answer(mysql) && mysql_field_count(mysql->handle) == 0 && !mysql_more_results(mysql->handle);
+	return !mysql->unanswered;
+}
+
+/* The wait goes by our clock alone, also where a transaction is being aborted. */
+static bool
+settle(LyfMysql *mysql, const char *sql, int timeout_ms)
+{
+	if (mysql->dead)
+		return false;
+	mysql->quiet = true;
+	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
+	mysql->stats.queries++;
+	mysql->dead = !(clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
+	mysql->quiet = false;
+	mysql->deadline = 0;
+	mysql->unanswered = false;
+	return !mysql->dead;
+}
+
+static uint64
+affected_rows(LyfMysql *mysql)
+{
+	return mysql_affected_rows(mysql->handle);
+}
+
+static uint64
+insert_id(LyfMysql *mysql)
+{
+	return mysql_insert_id(mysql->handle);
+}
+
+static const char *
+version(LyfMysql *mysql, int *number, bool *mariadb)
+{
+	*number = (int) mysql_get_server_version(mysql->handle);
+	*mariadb = mysql->mariadb;
+	return mysql_get_server_info(mysql->handle);
+}
+
+static uint64
+session_id(LyfMysql *mysql)
+{
+	return mysql->id;
+}
+
+static bool
+is_broken(LyfMysql *mysql)
+{
+	return mysql->dead || mysql->result != NULL || (mysql->unanswered && !mysql->owed);
+}
+
+/* an idle server says nothing, unless that it closes the connection */
+static bool
+is_stale(LyfMysql *mysql)
+{
+	char		byte;
+	ssize_t		n = recv(mysql->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+		return true;
+	return n > 0 && !mysql->owed;
+}
+
+static LyfMysqlStats *
+stats(LyfMysql *mysql)
+{
+	return &mysql->stats;
+}
+
+static const LyfMysqlFunctions functions = {
+	.connect = lyf_client_connect,
+	.close = lyf_client_close,
+	.query = query,
+	.fetch = fetch,
+	.finish = finish,
+	.send = send_ahead,
+	.settle = settle,
+	.affected_rows = affected_rows,
+	.insert_id = insert_id,
+	.version = version,
+	.session_id = session_id,
+	.is_broken = is_broken,
+	.is_stale = is_stale,
+	.stats = stats,
+};
+
+const LyfMysqlFunctions *
+lyf_mysql_client(void)
+{
+	return &functions;
+}
