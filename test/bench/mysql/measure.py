@@ -141,6 +141,54 @@ def client_insert(bench, profile):
     return sample
 
 
+# Lyftron
+
+def scan(bench, profile):
+    """Every column of every row is made, and dropped."""
+    sample = bench.in_backend("EXPLAIN (ANALYZE, TIMING off) SELECT * FROM source.lineitem", profile)
+    sample.first_ms = first_row("source.lineitem")
+    return sample
+
+
+def insert_select(bench, profile):
+    bench.fresh()
+    return bench.in_backend("INSERT INTO loaded.lineitem SELECT * FROM source.lineitem", profile)
+
+
+def full_refresh(bench, profile):
+    bench.sql("""DROP TABLE IF EXISTS loaded.lineitem;
+        SELECT lyftron.drop_pipeline('bench', if_exists => true);
+        SELECT lyftron.create_pipeline('bench', source => 'source.lineitem', destination => 'loaded.lineitem', mode => 'full_refresh');""")
+    return bench.in_backend("CALL lyftron.run('bench')", profile)
+
+
+def keys(bench, profile):
+    return repeat(bench, "SELECT f.* FROM source.lineitem f WHERE id IN (%s)" % bench.keys, KEYS, profile)
+
+
+def join(bench, profile):
+    return repeat(bench, "SELECT f.* FROM source.key JOIN source.lineitem f USING (id)", KEYS, profile)
+
+
+def point(bench, profile):
+    return points(bench, "source.lineitem", POINTS, profile)
+
+
+def point_transactions(bench, profile):
+    """Each a transaction of its own, by a client of PostgreSQL."""
+    script = os.path.join(bench.args.scratch, "point.sql")
+    with open(script, "w", encoding="utf-8") as out:
+        out.write("\\set id random(1, %d)\nSELECT * FROM source.lineitem WHERE id = :id;\n" % bench.args.records)
+    sample = bench.in_shell("PGOPTIONS='-c plan_cache_mode=force_generic_plan' pgbench -n -M prepared -t %d -f %s >%s.out"
+                            % (POINTS, script, script))
+    sample.times = POINTS
+    return sample
+
+
+def write(bench, profile):
+    return insert(bench, "source.written", bench.args.write, profile)
+
+
 # Peers
 
 def mysql_fdw(bench, profile):
@@ -212,6 +260,9 @@ CONTENDERS = [
     Contender(drain, "mysql_use_result drained", "limit", False),
     Contender(copy_text, "COPY, text", "limit"),
     Contender(copy_meta, "COPY, text, and a pipeline's 4 columns", "limit"),
+    Contender(scan, "SELECT of the foreign table", "lyftron", False),
+    Contender(insert_select, "INSERT SELECT", "lyftron"),
+    Contender(full_refresh, "pipeline, full_refresh", "lyftron"),
     Contender(mysql_fdw_scan, "mysql_fdw, SELECT", "peer", False, few=False),
     Contender(mysql_fdw, "mysql_fdw, INSERT SELECT", "peer", few=False),
     Contender(mysql_fdw_10000, "mysql_fdw, INSERT SELECT, fetch_size 10000", "peer", few=False),
@@ -220,11 +271,16 @@ CONTENDERS = [
     Contender(dlt_default, "dlt, as it comes", "peer"),
     Contender(dlt_tuned, "dlt, by ConnectorX and CSV", "peer"),
     Contender(client_keys, "a C client, list of 100 keys", "limit", False, part="join"),
+    Contender(keys, "list of 100 keys", "lyftron", False, part="join"),
+    Contender(join, "join with 100 keys", "lyftron", False, part="join"),
     Contender(mysql_fdw_keys, "mysql_fdw, list of 100 keys", "peer", False, part="join"),
     Contender(mysql_fdw_join, "mysql_fdw, join with 100 keys", "peer", False, part="join"),
     Contender(client_point, "a C client, prepared statement", "limit", False, part="point"),
+    Contender(point, "generic plan, in a loop on the server", "lyftron", False, part="point"),
+    Contender(point_transactions, "the same by pgbench, each a transaction", "lyftron", False, part="point"),
     Contender(mysql_fdw_point, "mysql_fdw", "peer", False, part="point"),
     Contender(client_insert, "a C client, 1,000 rows a statement", "limit", False, part="write"),
+    Contender(write, "INSERT SELECT", "lyftron", False, part="write"),
     Contender(mysql_fdw_insert, "mysql_fdw", "peer", False, part="write"),
 ]
 
@@ -263,6 +319,32 @@ PARTS = (
     ("write", "rows inserted", [("x C client: wall", "client_insert", "wall")]),
 )
 
+# contender, what is compared, value, with whose, at most
+RATIOS = (
+    ("insert_select", "wall, x drained", "wall", "drain", 1.1),
+    ("insert_select", "backend CPU, x COPY text", "backend", "copy_text", 0.45),
+    ("insert_select", "wall, x mysql_fdw", "wall", "mysql_fdw", 1 / 6),
+    ("full_refresh", "wall, x drained", "wall", "drain", 1.1),
+    ("full_refresh", "backend CPU, x COPY text", "backend", "copy_text", 0.45),
+    ("full_refresh", "wall, x mysql_fdw", "wall", "mysql_fdw", 1 / 6),
+    ("join", "wall, x list of keys", "wall", "keys", 1.5),
+    ("point", "wall, x C client", "wall", "client_point", 1.2),
+    ("write", "wall, x C client", "wall", "client_insert", 1.5),
+    ("write", "wall, x mysql_fdw", "wall", "mysql_fdw_insert", 1 / 100),
+)
+FIRST_ROW_MS, MEMORY_MB = 50, 64
+
+
+def goals(lines):
+    for name, what, value, against, limit in RATIOS:
+        if name in lines and against in lines:
+            yield lines[name], what, getattr(lines[name], value) / getattr(lines[against], value), limit, ""
+    if "scan" in lines:
+        yield lines["scan"], "first row", lines["scan"].first_ms, FIRST_ROW_MS, " ms"
+    for line in lines.values():
+        if line.contender.kind == "lyftron" and line.contender.part == "load":
+            yield line, "memory of the backend", line.backend_mb, MEMORY_MB, " MB"
+
 
 def print_report(lines):
     print("\nMedians of %d rounds. Microseconds a record of wall time, and of CPU. The backend's memory is anonymous memory (RssAnon),"
@@ -274,6 +356,7 @@ def print_report(lines):
         if shown:
             print("\n%s\n" % what.capitalize())
             report.print_table(shown, "MariaDB", [(heading, lines.get(name), value) for heading, name, value in ratios])
+    report.print_goals(list(goals(lines)))
 
 
 def main():

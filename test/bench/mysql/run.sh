@@ -72,7 +72,7 @@ settle_cluster
 export PGUSER=postgres PGDATABASE=postgres PATH="$PGBIN:$PATH"
 head -n "$WRITE" "$ROWS" >"$SCRATCH/written"
 psql -Xq -v ON_ERROR_STOP=1 -v port="$MARIADB_PORT" -v rows="$NUMBER" -v written="$SCRATCH/written" \
-	-f "$HERE/model.sql" -f "$HERE/setup.sql" ${PEERS:+-f "$HERE/peers.sql"} >/dev/null
+	-f "$HERE/model.sql" -f "$HERE/setup.sql" -f "$HERE/lyftron.sql" ${PEERS:+-f "$HERE/peers.sql"} >/dev/null
 sed -e "s|@MARIADB_PORT@|$MARIADB_PORT|" -e "s|@PGPORT@|$PGPORT|" "$HERE/bench.load.in" >"$SCRATCH/bench.load"
 
 loader_contest mysql --rows "$ROWS" --written "$SCRATCH/written" --write "$WRITE" --client "$SCRATCH/client" \
