@@ -10,25 +10,22 @@
 #include "postmaster/autovacuum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/sampling.h"
 
 #include "base/compat.h"
 #include "fdw/fdw_internal.h"
 
-/* A sample in the making (Vitter's reservoir). */
-typedef struct Sample
+void
+lyf_sample_begin(LyfSample *sample, HeapTuple *rows, int target)
 {
-	HeapTuple  *rows;
-	int			target;
-	int			count;
-	double		seen;
-	double		to_skip;
-	ReservoirStateData reservoir;
-} Sample;
+	memset(sample, 0, sizeof(LyfSample));
+	sample->rows = rows;
+	sample->target = target;
+	sample->to_skip = -1;
+	reservoir_init_selection_state(&sample->reservoir, target);
+}
 
-/* where in the sample this row goes; -1: nowhere */
-static int
-choose_place(Sample *sample)
+int
+lyf_sample_place(LyfSample *sample)
 {
 	int			place = -1;
 
@@ -50,12 +47,12 @@ choose_place(Sample *sample)
 }
 
 static void
-sample_page(Sample *sample, LyfReader *reader, const LyfRecords *records,
+sample_page(LyfSample *sample, LyfReader *reader, const LyfRecords *records,
 			LyfRowCast *cast, TupleDesc desc, Datum *values, bool *nulls)
 {
 	for (int i = 0; i < records->count; i++)
 	{
-		int			place = choose_place(sample);
+		int			place = lyf_sample_place(sample);
 		MemoryContext caller;
 
 		if (place < 0)
@@ -90,12 +87,12 @@ acquire_sample(Relation rel, int elevel, HeapTuple *rows, int target,
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(desc->natts * sizeof(bool));
 	LyfReadOptions options = {.full_refresh = true};
-	Sample		sample = {.rows = rows,.target = target,.to_skip = -1};
+	LyfSample	sample;
 	LyfReader  *reader;
 	LyfRecords *records;
 	TimestampTz extracted_at;
 
-	reservoir_init_selection_state(&sample.reservoir, target);
+	lyf_sample_begin(&sample, rows, target);
 	LYF_CHECK(lyf_reader_begin(table->account, table->stream, &options, &reader));
 	for (;;)
 	{

@@ -7,6 +7,7 @@
 #define LYF_FDW_INTERNAL_H
 
 #include "foreign/fdwapi.h"
+#include "utils/sampling.h"
 #include "nodes/pathnodes.h"
 
 #include "fdw/fdw.h"
@@ -148,6 +149,20 @@ extern LyfRowCast *lyf_rest_row_cast(const LyfRestTable *table, TupleDesc desc, 
 /* in explain.c, import.c and analyze.c */
 extern void lyf_rest_explain(ForeignScanState *node, struct ExplainState *es);
 extern List *lyf_rest_import(ImportForeignSchemaStmt *stmt, Oid server);
+
+/* A sample of rows in the making, each as likely as any other (Vitter's reservoir). */
+typedef struct LyfSample
+{
+	HeapTuple  *rows;
+	int			target;
+	int			count;
+	double		seen;
+	double		to_skip;
+	ReservoirStateData reservoir;
+} LyfSample;
+
+extern void lyf_sample_begin(LyfSample *sample, HeapTuple *rows, int target);
+extern int	lyf_sample_place(LyfSample *sample);	/* of the row that comes next: where in rows it goes; -1: nowhere */
 
 /* lyf_column_name, made one that is not taken yet; added to those that are */
 extern char *lyf_unique_name(List **names, const char *source_name);

@@ -97,7 +97,7 @@ impossible(const LyfMysqlCastField *field, const char *text, size_t len, bool *i
 		return NULL;
 	}
 	failure = lyf_mysql_cast_failure(field, text, len, ERRCODE_DATETIME_FIELD_OVERFLOW, "is not valid for");
-	return lyf_failure_hint(failure, "The table's option zero_dates 'null' has such dates as NULL.");
+	return lyf_failure_hint(failure, "Set the option zero_dates of the foreign table to 'null' to have such dates as NULL.");
 }
 
 /* would digits of a second be lost? */

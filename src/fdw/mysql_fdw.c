@@ -28,5 +28,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->ImportForeignSchema = lyf_mysql_import;
 	routine->ExplainForeignScan = lyf_mysql_explain;
 	routine->ImportForeignSchema = lyf_mysql_import;
+	routine->AnalyzeForeignTable = lyf_mysql_analyze;
 	PG_RETURN_POINTER(routine);
 }

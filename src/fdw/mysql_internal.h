@@ -222,6 +222,9 @@ extern char *lyf_mysql_remote_type(const LyfMysqlRemoteColumn *column);
 /* in mysql_import.c */
 extern List *lyf_mysql_import(ImportForeignSchemaStmt *stmt, Oid server);
 
+/* in mysql_analyze.c */
+extern bool lyf_mysql_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *pages);
+
 /* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
 extern void lyf_mysql_describe(LyfMysqlTable *table);
 

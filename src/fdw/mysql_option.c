@@ -428,6 +428,8 @@ open_column(LyfMysqlTable *table, LyfMysqlColumn *column, Form_pg_attribute att)
 	column->not_null = column_flag(options, "not_null");
 	if (remote_type != NULL)
 		lyf_mysql_type_parse(remote_type, NULL, &column->remote);
+	if (table->zero_dates == LYF_ZERO_DATES_NULL && lyf_mysql_is_moment(column->remote.kind))
+		column->not_null = false;
 }
 
 static void
