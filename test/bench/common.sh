@@ -51,7 +51,12 @@ loader_contest() {
 	for profile in "$SCRATCH"/*.perf; do
 		[ -n "$PROFILE" ] || break
 		printf '\n== %s: of all of the time of its backend\n' "$(basename "$profile" .perf)"
-		perf report -i "$profile" --sort dso,symbol --stdio 2>/dev/null | awk '/^ *[0-9]/ && n++ < 60'
+		perf report -i "$profile" --sort dso --stdio 2>/dev/null | awk '/^ *[0-9]/ { print $1, $2 }'
+		echo
+		# functions of a stripped file that it does not export have no names
+		perf report -i "$profile" --sort dso,symbol --stdio 2>/dev/null |
+			awk '/^ *[0-9]/ { sum[$2 " " ($4 ~ /^0x/ ? "(without names)" : $4)] += $1 }
+				END { for (f in sum) printf "%6.2f%%  %s\n", sum[f], f }' | sort -rn | sed -n 1,60p
 	done
 }
 

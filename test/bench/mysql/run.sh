@@ -29,7 +29,7 @@ make_rows() {
 
 # A server with its defaults but that all of the rows fit into its memory.
 start_mariadb() {
-	local options="--no-defaults --datadir=$SCRATCH/mariadb"
+	local options="--no-defaults --datadir=$SCRATCH/mariadb --tmpdir=$SCRATCH"
 	echo "== filling MariaDB"
 	as_server_user mariadb-install-db $options --auth-root-authentication-method=normal --skip-test-db >"$SCRATCH/mariadb.log"
 	MARIADB_PORT=$(free_port)
