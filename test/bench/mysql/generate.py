@@ -13,7 +13,8 @@ from datetime import date, timedelta
 MODE = ["AIR", "FOB", "MAIL", "RAIL", "REG AIR", "SHIP", "TRUCK"]
 INSTRUCT = ["COLLECT COD", "DELIVER IN PERSON", "NONE", "TAKE BACK RETURN"]
 WORD = ("carefully final deposits sleep furiously above the regular requests bold packages are quickly ironic "
-        "accounts Straße čaj naïve 東京 against even pinto beans").split()
+        "accounts against even pinto beans").split()
+WORLD = ["Straße", "čaj", "naïve", "東京", "Łódź"]
 AWKWARD = ['said "no"', "it's", "a\\\\b", "tab\\there", "line\\nend", "NULL", "\\\\N", "100%_", " both ends "]
 DAY = [(date(1992, 1, 1) + timedelta(days=n)).isoformat() for n in range(2600)]
 
@@ -26,8 +27,10 @@ def comment(rng):
         return ""
     if chance < 0.04:
         return rng.choice(AWKWARD)
-    text = " ".join(rng.choices(WORD, k=6))
-    return text[:44].rstrip()
+    words = rng.choices(WORD, k=6)
+    if chance > 0.9:
+        words[0] = rng.choice(WORLD)
+    return " ".join(words)[:44].rstrip()
 
 
 def money(cents):
