@@ -8,10 +8,12 @@ set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${LYFTRON_CACHE:-/var/tmp/lyftron-cache-$(id -u)}
 
-# Debian's server is needed for the user that servers run as, whichever PostgreSQL it is.
+# Debian's server is needed for the user that servers run as, whichever PostgreSQL it is.  MariaDB's programs come
+# without a service that would be started.
 PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip openssl
 	postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev"
+	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
+	libmariadb-dev mariadb-server-core mariadb-client-core"
 
 . "$REPO/test/postgres.sh"
 

@@ -68,6 +68,23 @@
 	(planner_rt_fetch((rel)->relid, (root))->checkAsUser)
 #endif
 
+/* the role that writing to a table is checked as, 0: the current one; a partition is written as its root */
+#if PG_VERSION_NUM >= 160000
+#define lyf_result_check_as_user(target, estate)	ExecGetResultRelCheckAsUser((target), (estate))
+#define lyf_rte_check_as_user(root, rte) \
+	((rte)->perminfoindex != 0 ? getRTEPermissionInfo((root)->parse->rteperminfos, (rte))->checkAsUser : InvalidOid)
+#else
+#define lyf_result_check_as_user(target, estate) \
+	(exec_rt_fetch((target)->ri_RangeTableIndex != 0 ? (target)->ri_RangeTableIndex : \
+				   (target)->ri_RootResultRelInfo->ri_RangeTableIndex, (estate))->checkAsUser)
+#define lyf_rte_check_as_user(root, rte)	((rte)->checkAsUser)
+#endif
+
+/* Does COPY bring a foreign table its rows in batches, where it may?  Not before PostgreSQL 16. */
+#define LYF_COPY_BRINGS_BATCHES		(PG_VERSION_NUM >= 160000)
+
+/* a path of a foreign table that needs nothing of its own */
+
 /*
  * Arguments of create_foreign*_path: 17 added the restrictions of a join behind the path of EvalPlanQual, 18 the number of
  * disabled nodes behind the rows.

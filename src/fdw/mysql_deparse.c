@@ -7,6 +7,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
+#include "optimizer/prep.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -236,6 +237,18 @@ append_grouping(StringInfo sql, LyfTranslation *t, const LyfMysqlRel *grouped)
 	lyf_mysql_conditions(sql, t, grouped->remote);
 }
 
+/* rows that this statement writes, or locks, stay as they are read */
+static void
+append_lock(StringInfo sql, PlannerInfo *root, const RelOptInfo *rel)
+{
+	PlanRowMark *mark = get_plan_rowmark(root->rowMarks, rel->relid);
+
+	if (bms_is_member(rel->relid, root->all_result_relids) || (mark != NULL && mark->strength >= LCS_FORNOKEYUPDATE))
+		appendStringInfoString(sql, " FOR UPDATE");
+	else if (mark != NULL && mark->strength >= LCS_FORKEYSHARE)
+		appendStringInfoString(sql, " LOCK IN SHARE MODE");
+}
+
 char *
 lyf_mysql_deparse(LyfTranslation *t, const LyfMysqlQuery *query)
 {
@@ -256,5 +269,7 @@ lyf_mysql_deparse(LyfTranslation *t, const LyfMysqlQuery *query)
 	append_order(&sql, t, query->rel, query->pathkeys);
 	if (query->limited)
 		append_limit(&sql, t);
+	if (IS_SIMPLE_REL(query->rel))
+		append_lock(&sql, t->root, query->rel);
 	return sql.data;
 }

@@ -14,8 +14,8 @@
 #include "fdw/mysql_plan.h"
 
 /* LyfPlaceFill: a value that only the run knows is $1, $2, ... */
-static void
-show_place(void *arg, StringInfo sql, int number)
+void
+lyf_mysql_show_place(void *arg, StringInfo sql, int number)
 {
 	LyfPlace	place = lyf_mysql_place_load(list_nth(arg, number));
 
@@ -23,9 +23,10 @@ show_place(void *arg, StringInfo sql, int number)
 }
 
 /* what $1, $2, ... stand for, where that is more than a parameter */
-static void
-explain_values(const ForeignScan *plan, List *context, ExplainState *es)
+void
+lyf_mysql_explain_values(const ForeignScan *plan, ExplainState *es)
 {
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
 	List	   *values = NIL;
 	ListCell   *lc;
 
@@ -61,9 +62,9 @@ lyf_mysql_explain(ForeignScanState *node, ExplainState *es)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	lyf_mysql_fill_places(&sql, scan->sql, show_place, list_nth(plan->fdw_private, LYF_MYSQL_PLAN_PLACES));
+	lyf_mysql_fill_places(&sql, scan->sql, lyf_mysql_show_place, list_nth(plan->fdw_private, LYF_MYSQL_PLAN_PLACES));
 	ExplainPropertyText("Remote SQL", pg_any_to_server(sql.data, sql.len, PG_UTF8), es);
-	explain_values(plan, context, es);
+	lyf_mysql_explain_values(plan, es);
 	explain_local(plan, context, es);
 	if (!es->analyze)
 		return;

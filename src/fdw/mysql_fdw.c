@@ -29,5 +29,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->ExplainForeignScan = lyf_mysql_explain;
 	routine->ImportForeignSchema = lyf_mysql_import;
 	routine->AnalyzeForeignTable = lyf_mysql_analyze;
+	lyf_mysql_modify_routine(routine);
 	PG_RETURN_POINTER(routine);
 }

@@ -155,6 +155,11 @@ extern bool lyf_mysql_fetch(LyfMysqlSession *session, LyfMysqlReader *reader, Ly
 extern void lyf_mysql_finish(LyfMysqlSession *session, LyfMysqlReader *reader);	/* not interested in the rest; does nothing where it is over already */
 extern uint64 lyf_mysql_execute(LyfMysqlSession *session, const char *sql, size_t len);	/* rows changed */
 extern uint64 lyf_mysql_insert_id(LyfMysqlSession *session);
+extern const char *lyf_mysql_info(LyfMysqlSession *session);	/* what the server counted: "Records: 3  Duplicates: 1  Warnings: 0", or NULL */
+
+/* As lyf_mysql_query; false: the statement failed with this SQLSTATE, and its transaction is as it was before. */
+extern bool lyf_mysql_try(LyfMysqlSession *session, int tolerated, LyfMysqlReader *reader, const char *sql, size_t len,
+						  const LyfMysqlField **fields, int *count);
 
 /* what server it is */
 extern bool lyf_mysql_is_mariadb(LyfMysqlSession *session, int *version);
@@ -188,6 +193,9 @@ extern void lyf_mysql_quote_text(StringInfo sql, const char *text, size_t len);	
 
 /* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE); qualifier may be NULL */
 extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const LyfMysqlColumn *column);
+
+/* in mysql_modify.c: the functions that write */
+extern void lyf_mysql_modify_routine(FdwRoutine *routine);
 
 /* in mysql_remote.c: what information_schema says, in UTF-8 as it stands there */
 

@@ -40,8 +40,6 @@ lyf_mysql_split_conditions(PlannerInfo *root, RelOptInfo *rel, List *clauses, Li
 		bool		superset = false;
 		bool		shipped;
 
-		if (rinfo->pseudoconstant)
-			continue;
 		lyf_mysql_translation(&t, root, rel);
 		shipped = lyf_pushdown && lyf_mysql_condition(&t, rinfo->clause, &superset) != NULL;
 		if (shipped)
@@ -282,6 +280,21 @@ is_limited(const ForeignPath *path)
 	return path->fdw_private != NIL && boolVal(list_nth(path->fdw_private, LYF_MYSQL_PATH_LIMITED));
 }
 
+/* conditions without a column are checked once, before the scan; there is a node for that */
+static List *
+without_pseudoconstants(List *clauses)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		if (!lfirst_node(RestrictInfo, lc)->pseudoconstant)
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
 /* a plan that scans one table: its rows are the table's */
 static ForeignScan *
 plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, List *scan_clauses, Plan *outer)
@@ -292,7 +305,7 @@ plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist,
 	List	   *attrs;
 	char	   *sql;
 
-	lyf_mysql_split_conditions(t->root, rel, scan_clauses, &query->where, &local, &reasons);
+	lyf_mysql_split_conditions(t->root, rel, without_pseudoconstants(scan_clauses), &query->where, &local, &reasons);
 	attrs = wanted_columns(mine->table, rel, local);
 	query->outputs = columns_as_vars(mine->table, rel->relid, attrs);
 	sql = lyf_mysql_deparse(t, query);

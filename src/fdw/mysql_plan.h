@@ -163,5 +163,7 @@ extern bool lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot);
 
 /* in mysql_explain.c */
 extern void lyf_mysql_explain(ForeignScanState *node, struct ExplainState *es);
+extern void lyf_mysql_explain_values(const ForeignScan *plan, struct ExplainState *es);
+extern void lyf_mysql_show_place(void *arg, StringInfo sql, int number);	/* arg: a List of saved places */
 
 #endif							/* LYF_MYSQL_PLAN_H */

@@ -26,11 +26,11 @@
 #define MAX_KEPT_BYTES	(64 * 1024)
 
 /*
- * Writing is strict, reading takes what is there (zero dates), quoting is SQL's.  The other settings are the
+ * Writing is strict (0 is no request for a new number), reading takes what is there (zero dates), quoting is SQL's.  The other settings are the
  * defaults, which an administrator may have changed; and a result may wait for its reader.
  */
 #define SETUP \
-	"SET sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', " \
+	"SET sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', " \
 	"time_zone = '+00:00', autocommit = 1, completion_type = 0, sql_auto_is_null = 0, sql_safe_updates = 0, " \
 	"sql_big_selects = 1, sql_select_limit = 18446744073709551615, foreign_key_checks = 1, unique_checks = 1, " \
 	"net_read_timeout = 86400, net_write_timeout = 86400; " \
@@ -267,9 +267,9 @@ send_query(LyfMysqlSession *session, const char *sql, size_t len, const LyfMysql
 	return lyf_mysql_functions()->query(session->mysql, sql, len, fields, count);
 }
 
-void
-lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sql, size_t len,
-				const LyfMysqlField **fields, int *count)
+bool
+lyf_mysql_try(LyfMysqlSession *session, int tolerated, LyfMysqlReader *reader, const char *sql, size_t len,
+			  const LyfMysqlField **fields, int *count)
 {
 	const LyfMysqlFunctions *f = lyf_mysql_functions();
 	bool		first = session->depth == 0;
@@ -284,6 +284,8 @@ lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sq
 		connect_session(session);
 		failure = send_query(session, sql, len, fields, count);
 	}
+	if (failure != NULL && failure->sqlstate == tolerated && !f->is_broken(session->mysql))
+		return false;
 	lyf_mysql_check(session, failure);
 	session->fresh = false;
 	if (reader == NULL || *count == 0)
@@ -293,6 +295,14 @@ lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sq
 		session->reader = reader;
 		session->reader_level = GetCurrentTransactionNestLevel();
 	}
+	return true;
+}
+
+void
+lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sql, size_t len,
+				const LyfMysqlField **fields, int *count)
+{
+	(void) lyf_mysql_try(session, ERRCODE_SUCCESSFUL_COMPLETION, reader, sql, len, fields, count);
 }
 
 bool
@@ -335,6 +345,12 @@ uint64
 lyf_mysql_insert_id(LyfMysqlSession *session)
 {
 	return lyf_mysql_functions()->insert_id(session->mysql);
+}
+
+const char *
+lyf_mysql_info(LyfMysqlSession *session)
+{
+	return lyf_mysql_functions()->info(session->mysql);
 }
 
 /* ---- what server it is ---- */

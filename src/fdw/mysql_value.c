@@ -110,7 +110,8 @@ locate_numeric(const LyfPlace *place, Oid *type, Datum *value)
 	char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out, *value));
 	bool		negative = digits[0] == '-';
 	int			before = strspn(digits + negative, "0123456789");
-	int			scale = Min(place->scale, Min(LYF_MYSQL_SCALE, LYF_MYSQL_DIGITS - before));
+	const char *point = strchr(digits, '.');
+	int			scale = Min(Min(place->scale, point ? strlen(point + 1) : 0), Min(LYF_MYSQL_SCALE, LYF_MYSQL_DIGITS - before));
 	Datum		floor;
 	bool		exact;
 

@@ -115,6 +115,9 @@ typedef struct LyfMysqlFunctions
 	uint64		(*affected_rows) (LyfMysql *mysql);
 	uint64		(*insert_id) (LyfMysql *mysql);
 
+	/* what the server counted, "Records: 3  Duplicates: 1  Warnings: 0"; NULL after statements of other kinds */
+	const char *(*info) (LyfMysql *mysql);
+
 	/* "10.11.6-MariaDB", 101106 or 80405 as the server says them, is it MariaDB?, its number of this session */
 	const char *(*version) (LyfMysql *mysql, int *number, bool *mariadb);
 	uint64		(*session_id) (LyfMysql *mysql);

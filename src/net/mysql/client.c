@@ -339,6 +339,8 @@ settle(LyfMysql *mysql, const char *sql, int timeout_ms)
 {
 	if (mysql->dead)
 		return false;
+	if (mysql->options.network_timeout_ms > 0)
+		timeout_ms = Min(timeout_ms, mysql->options.network_timeout_ms);
 	mysql->quiet = true;
 	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
 	mysql->stats.queries++;
@@ -359,6 +361,12 @@ static uint64
 insert_id(LyfMysql *mysql)
 {
 	return mysql_insert_id(mysql->handle);
+}
+
+static const char *
+info(LyfMysql *mysql)
+{
+	return mysql_info(mysql->handle);
 }
 
 static const char *
@@ -409,6 +417,7 @@ static const LyfMysqlFunctions functions = {
 	.settle = settle,
 	.affected_rows = affected_rows,
 	.insert_id = insert_id,
+	.info = info,
 	.version = version,
 	.session_id = session_id,
 	.is_broken = is_broken,

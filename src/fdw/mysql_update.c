@@ -1,0 +1,258 @@
+/*
+ * mysql_update.c
+ *		UPDATE and DELETE of rows that the plan has read: each is found by its key as it
+ *		was read.
+ *
+ * The plan reads them FOR UPDATE, so that they are as they were read until they are
+ * written.  A row that is gone all the same is not counted, as one that a concurrent
+ * transaction of PostgreSQL's own has deleted.  If a key turns out to belong to several rows, the
+ * statement is an error and all of it is undone.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/executor.h"
+#include "optimizer/tlist.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "fdw/mysql_modify.h"
+#include "fdw/mysql_plan.h"
+
+/* Children of one parent share the name where they have the same column at the same place. */
+char *
+lyf_mysql_key_name(Form_pg_attribute attr)
+{
+	return psprintf("lyftron_key_%d_%u_%d_%u", attr->attnum, attr->atttypid, attr->atttypmod, attr->attcollation);
+}
+
+static void
+find_keys(LyfMysqlModify *modify, const Plan *subplan)
+{
+	TupleDesc	desc = RelationGetDescr(modify->target->ri_RelationDesc);
+
+	modify->key_junk = palloc(modify->nkeys * sizeof(AttrNumber));
+	for (int i = 0; i < modify->nkeys; i++)
+	{
+		char	   *name = lyf_mysql_key_name(TupleDescAttr(desc, modify->keys[i]->attno - 1));
+
+		modify->key_junk[i] = ExecFindJunkAttributeInTlist(subplan->targetlist, name);
+		if (!AttributeNumberIsValid(modify->key_junk[i]))
+			elog(ERROR, "could not find column \"%s\" in the plan of an UPDATE or DELETE", name);
+	}
+}
+
+static void
+refuse_generated(const LyfMysqlModify *modify)
+{
+	TupleDesc	desc = RelationGetDescr(modify->target->ri_RelationDesc);
+
+	for (int i = 0; i < modify->table->natts; i++)
+	{
+		const LyfMysqlColumn *column = &modify->table->columns[i];
+
+		if (column->generated && bms_is_member(column->attno, modify->assigned) &&
+			TupleDescAttr(desc, i)->attgenerated == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_GENERATED_ALWAYS),
+					 errmsg("column \"%s\" cannot be updated", column->name),
+					 errdetail("The server generates this column.")));
+	}
+}
+
+void
+lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan)
+{
+	const TriggerDesc *triggers = modify->target->ri_TrigDesc;
+
+	find_keys(modify, subplan);
+	if (modify->operation == CMD_UPDATE)
+	{
+		Bitmapset  *updated = ExecGetAllUpdatedCols(modify->target, estate);
+		int			member = -1;
+
+		while ((member = bms_next_member(updated, member)) >= 0)
+			modify->assigned = bms_add_member(modify->assigned, member + FirstLowInvalidHeapAttributeNumber);
+		modify->compare = triggers != NULL && triggers->trig_update_before_row;
+		refuse_generated(modify);
+		appendStringInfoString(&modify->sql, "UPDATE ");
+		lyf_mysql_table_name(&modify->sql, modify->table);
+		appendStringInfoString(&modify->sql, " SET ");
+	}
+	else
+	{
+		appendStringInfoString(&modify->sql, "DELETE FROM ");
+		lyf_mysql_table_name(&modify->sql, modify->table);
+		appendStringInfoString(&modify->sql, " WHERE ");
+	}
+	modify->head = modify->sql.len;
+}
+
+static void
+get_keys(LyfMysqlModify *modify, TupleTableSlot *plan_slot, Datum *keys, bool *nulls)
+{
+	for (int i = 0; i < modify->nkeys; i++)
+		keys[i] = slot_getattr(plan_slot, modify->key_junk[i], &nulls[i]);
+}
+
+/* is the column written?  A trigger may have changed any: compared with the row as it was read */
+static bool
+is_assigned(const LyfMysqlModify *modify, const LyfMysqlColumn *column, TupleTableSlot *slot)
+{
+	TupleTableSlot *old = modify->target->ri_oldTupleSlot;
+	int			i = column->attno - 1;
+	Form_pg_attribute attr = TupleDescAttr(slot->tts_tupleDescriptor, i);
+
+	if (column->dropped || column->generated)
+		return false;
+	if (bms_is_member(column->attno, modify->assigned))
+		return true;
+	if (!modify->compare)
+		return false;
+	slot_getallattrs(old);
+	if (slot->tts_isnull[i] || old->tts_isnull[i])
+		return slot->tts_isnull[i] != old->tts_isnull[i];
+	return !datum_image_eq(slot->tts_values[i], old->tts_values[i], attr->attbyval, attr->attlen);
+}
+
+/* add the assignments to the statement; false: there are none.  keys become those that the row has afterwards. */
+static bool
+write_assignments(LyfMysqlModify *modify, TupleTableSlot *slot)
+{
+	StringInfo	sql = &modify->sql;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < modify->table->natts; i++)
+	{
+		const LyfMysqlColumn *column = &modify->table->columns[i];
+
+		if (!is_assigned(modify, column, slot))
+			continue;
+		if (sql->len > modify->head)
+			appendStringInfoString(sql, ", ");
+		lyf_mysql_quote_name(sql, column->remote_name);
+		appendStringInfoString(sql, " = ");
+		lyf_mysql_write_value(sql, column, slot->tts_values[i], slot->tts_isnull[i]);
+	}
+	return sql->len > modify->head;
+}
+
+/* rows that the statement hit: one or none */
+static bool
+execute_for_row(LyfMysqlModify *modify)
+{
+	uint64		rows = lyf_mysql_execute(modify->session, modify->sql.data, modify->sql.len);
+
+	if (rows > 1)
+		lyf_mysql_refuse_ambiguous(modify);
+	return rows == 1;
+}
+
+/* the row as the server has it after the UPDATE, by its new key */
+static void
+read_updated(LyfMysqlModify *modify, TupleTableSlot *slot, Datum *keys, bool *nulls)
+{
+	for (int i = 0; i < modify->nkeys; i++)
+		if (is_assigned(modify, modify->keys[i], slot))
+			keys[i] = slot_getattr(slot, modify->keys[i]->attno, &nulls[i]);
+	if (!lyf_mysql_returned_read(modify, keys, nulls, false, slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("an updated row of foreign table \"%s\" was not found by its key", get_rel_name(modify->table->relid)),
+				 errdetail("The server has changed its key.")));
+}
+
+static TupleTableSlot *
+update_row(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	Datum	   *keys = palloc(modify->nkeys * sizeof(Datum));
+	bool	   *nulls = palloc(modify->nkeys * sizeof(bool));
+
+	modify->sql.len = modify->head;
+	get_keys(modify, plan_slot, keys, nulls);
+	if (write_assignments(modify, slot))
+	{
+		appendStringInfoString(&modify->sql, " WHERE ");
+		lyf_mysql_write_key(modify, &modify->sql, keys, nulls);
+		if (!execute_for_row(modify))
+			return NULL;
+	}
+	if (modify->back == LYF_BACK_READ)
+		read_updated(modify, slot, keys, nulls);
+	return slot;
+}
+
+static TupleTableSlot *
+delete_row(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	Datum	   *keys = palloc(modify->nkeys * sizeof(Datum));
+	bool	   *nulls = palloc(modify->nkeys * sizeof(bool));
+
+	modify->sql.len = modify->head;
+	get_keys(modify, plan_slot, keys, nulls);
+	lyf_mysql_write_key(modify, &modify->sql, keys, nulls);
+	if (modify->back == LYF_BACK_RETURNING)
+	{
+		appendStringInfoString(&modify->sql, " RETURNING ");
+		lyf_mysql_returned_list(modify, &modify->sql);
+		return lyf_mysql_returned_fetch(modify, modify->sql.data, modify->sql.len, slot) ? slot : NULL;
+	}
+	if (modify->back == LYF_BACK_READ && !lyf_mysql_returned_read(modify, keys, nulls, true, slot))
+		return NULL;
+	return execute_for_row(modify) ? slot : NULL;
+}
+
+TupleTableSlot *
+lyf_mysql_update(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	MemoryContext caller;
+	TupleTableSlot *result;
+
+	lyf_mysql_returned_prepare(modify);
+	caller = MemoryContextSwitchTo(modify->row_cxt);
+	result = update_row(modify, slot, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->row_cxt);
+	return result;
+}
+
+TupleTableSlot *
+lyf_mysql_delete(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	MemoryContext caller;
+	TupleTableSlot *result;
+
+	lyf_mysql_returned_prepare(modify);
+	caller = MemoryContextSwitchTo(modify->row_cxt);
+	result = delete_row(modify, slot, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->row_cxt);
+	return result;
+}
+
+void
+lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text)
+{
+	appendBinaryStringInfo(text, modify->sql.data, modify->head);
+	if (modify->operation == CMD_UPDATE)
+	{
+		const char *separator = "";
+
+		for (int i = 0; i < modify->table->natts; i++)
+		{
+			const LyfMysqlColumn *column = &modify->table->columns[i];
+
+			if (!bms_is_member(column->attno, modify->assigned) || column->generated)
+				continue;
+			appendStringInfoString(text, separator);
+			lyf_mysql_quote_name(text, column->remote_name);
+			appendStringInfoString(text, " = ?");
+			separator = ", ";
+		}
+		appendStringInfoString(text, " WHERE ");
+	}
+	lyf_mysql_write_key_described(modify, text);
+}
