@@ -3,7 +3,7 @@
 # bin/mysqld and bin/mysql run with the dynamic loader and the libraries of sid.  include/ has the headers of MySQL's own
 # client library (both include and include/mysql belong on a compiler's path).
 #
-# provide_mysql9 sets MYSQL9 to that folder, or MYSQL9_MISSING to the reason why it cannot be had.
+# provide_mysql9 sets MYSQL9 to that folder, or MYSQL9_MISSING to the reason why it cannot be had; run.sh hands them to the tests.
 
 MYSQL9_PACKAGES="mysql-server-core mysql-client-core libmysqlclient-dev"
 
