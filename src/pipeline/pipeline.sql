@@ -154,7 +154,10 @@ COMMENT ON COLUMN lyftron.slice.hint IS 'hint of the last error';
 
 CREATE VIEW lyftron.slices WITH (security_barrier) AS
 	SELECT s.run, r.pipeline, s.number, s.low, s.high,
-		CASE WHEN s.state = 'waiting' AND p.pid IS NOT NULL THEN 'running' ELSE s.state END AS state,
+		CASE WHEN s.state <> 'waiting' THEN s.state WHEN p.pid IS NOT NULL THEN 'running'
+			WHEN EXISTS (SELECT FROM lyftron.state t WHERE t.pipeline = r.pipeline AND t.partition IS NULL
+				AND (t.page -> 'sliced' ->> 'run')::int8 = s.run) THEN 'waiting'
+			ELSE 'skipped' END AS state,
 		coalesce(timestamptz '2000-01-01 00:00:00+00' + nullif(p.param17, 0) * interval '1 microsecond', s.started_at) AS started_at,
 		s.finished_at, coalesce(p.pid, s.pid) AS pid, coalesce(s.rows_read, p.param3) AS rows_read, s.rows_written, s.rows_rejected,
 		s.attempt, s.error, s.sqlstate
@@ -170,7 +173,7 @@ COMMENT ON COLUMN lyftron.slices.pipeline IS 'the pipeline';
 COMMENT ON COLUMN lyftron.slices.number IS 'number of the slice, from 1; the first one has the rows without a value, too';
 COMMENT ON COLUMN lyftron.slices.low IS 'from this value on; null: from the first one';
 COMMENT ON COLUMN lyftron.slices.high IS 'below this value; null: to the last one';
-COMMENT ON COLUMN lyftron.slices.state IS 'waiting, running, done; failed: it is not tried again';
+COMMENT ON COLUMN lyftron.slices.state IS 'waiting, running, done; failed: it is not tried again; skipped: the run ended without it';
 COMMENT ON COLUMN lyftron.slices.started_at IS 'when it was begun, if it is running or done';
 COMMENT ON COLUMN lyftron.slices.finished_at IS 'when it was done';
 COMMENT ON COLUMN lyftron.slices.pid IS 'process that reads it, or read it, or last failed to';

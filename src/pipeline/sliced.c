@@ -220,8 +220,11 @@ do_slice(LyfRun *run, bool (*what) (void *run), bool (*failed) (void *run))
 
 	run->slice.number = 0;
 	error = lyf_run_commit(run, what);
-	if (error == NULL || run->slice.number == 0 || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (error == NULL || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		return error;
+	/* as if none had waited: somebody took the one that was looked at, and the transaction is not read committed */
+	if (run->slice.number == 0)
+		return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ? NULL : error;
 	run->slice_error = error;
 	return lyf_run_commit(run, failed);
 }
