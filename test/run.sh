@@ -9,7 +9,7 @@
 # build and the servers' logs (build/tmp_check) stays.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-install_packages postgresql-15-cron
+install_packages postgresql-15-cron postgresql-15-tds-fdw
 case "${*:-redmine}" in *redmine*) install_redmine ;; esac
 make_scratch test
 trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; [ -n "${LYFTRON_KEEP:-}" ] || rm -rf "$SCRATCH"' EXIT

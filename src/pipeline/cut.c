@@ -61,7 +61,8 @@ check_order(const LyfPipeline *p, const LyfSource *source)
 {
 	Form_pg_attribute column = lyf_source_column(source, lyf_slice_column(p));
 
-	if (!lyf_plan_orders_as_we_do(lyf_source_plan(lyf_source_sql(p, source, NULL)), lyf_order_get(column->atttypid)))
+	if (!lyf_order_is_everywhere(lyf_order_get(column->atttypid)) &&
+		!lyf_plan_orders_as_we_do(lyf_source_plan(lyf_source_sql(p, source, NULL))))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("slices cannot be ranges of column \"%s\": not every database orders type %s as PostgreSQL does",

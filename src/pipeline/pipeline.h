@@ -134,8 +134,9 @@ extern Form_pg_attribute lyf_source_column(const LyfSource *source, const char *
 /* a number for its columns, which changes when they do */
 extern int64 lyf_source_fingerprint(const LyfSource *source);
 
-/* parse and plan one SELECT; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
+/* parse and plan one SELECT, or tell its columns; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
 extern PlannedStmt *lyf_source_plan(const char *sql);
+extern TupleDesc lyf_source_row(const char *sql);
 
 /* raises where statements of a pipeline of the kind sql cannot be parsed */
 extern void lyf_source_check_statements(const char *sql);

@@ -39,8 +39,8 @@ extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
 /* does it sort by itself, so that its first row takes as long as all of them? */
 extern bool lyf_plan_sorts(PlannedStmt *plan);
 
-/* do all that it reads from have this order? */
-extern bool lyf_plan_orders_as_we_do(PlannedStmt *plan, const LyfOrder *order);
+/* does all that it reads from order values as we do, whatever their type? */
+extern bool lyf_plan_orders_as_we_do(PlannedStmt *plan);
 
 /* in cut.c */
 
@@ -83,6 +83,9 @@ extern void lyf_slices_insert(int64 sliced, List *cuts);
 /* NULL: none waits that is not another session's; it is ours until the transaction ends */
 extern LyfRunSlice *lyf_slice_claim(int64 sliced);
 extern void lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts *counts);
+
+/* may a slice be read by another attempt, and go into the heap that there is? */
+extern bool lyf_slice_is_retryable(const ErrorData *error);
 
 /* the number of ms until it is tried again, -1: it is not */
 extern int64 lyf_slice_failed(const LyfRunSlice *slice, const ErrorData *error);

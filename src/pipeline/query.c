@@ -168,12 +168,10 @@ compares_as_we_do(Oid relid)
 }
 
 bool
-lyf_plan_orders_as_we_do(PlannedStmt *plan, const LyfOrder *order)
+lyf_plan_orders_as_we_do(PlannedStmt *plan)
 {
 	ListCell   *lc;
 
-	if (lyf_order_is_everywhere(order))
-		return true;
 	foreach(lc, plan->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);

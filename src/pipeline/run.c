@@ -109,7 +109,7 @@ run_statements(LyfRun *run)
 static bool
 keeps_page(const LyfRun *run, const ErrorData *error)
 {
-	return run->sliced != 0 && lyf_error_is_transient(error) && error->sqlerrcode != ERRCODE_QUERY_CANCELED;
+	return run->sliced != 0 && lyf_slice_is_retryable(error);
 }
 
 /*

@@ -150,10 +150,17 @@ lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts
 	lyf_args_run_kept(&args, &done_plan, NULL, NULL);
 }
 
+/* Where source or destination have changed, another attempt has to start afresh, with a heap of its own. */
+bool
+lyf_slice_is_retryable(const ErrorData *error)
+{
+	return lyf_error_is_transient(error) && error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_OBJECT_IN_USE;
+}
+
 int64
 lyf_slice_failed(const LyfRunSlice *slice, const ErrorData *error)
 {
-	bool		again = lyf_error_is_transient(error) && slice->attempt + 1 < MAX_ATTEMPTS;
+	bool		again = lyf_slice_is_retryable(error) && slice->attempt + 1 < MAX_ATTEMPTS;
 	int64		wait_ms = again ? Max(lyf_backoff_ms(FIRST_WAIT_MS, 2, slice->attempt, LONGEST_WAIT_MS, true),
 									  lyf_error_retry_after_ms(error)) : -1;
 	LyfArgs		args = {0};

@@ -72,16 +72,16 @@ make_page(LyfRun *run, const LyfSource *source, const LyfValue *heaps)
 	return page;
 }
 
-/* Load what a query gives: NULL: nothing, but the table is made ready. */
+/* Load a range of the source; NULL: nothing, but what comes before or after the slices is done with the table. */
 static void
 load(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec, const LyfRange *range, bool last, LyfLoadResult *result)
 {
 	char	   *sql = lyf_source_sql(run->pipeline, source, range);
-	PlannedStmt *plan = lyf_source_plan(sql);
-	LyfLoad    *load = lyf_load_begin(spec, ExecCleanTypeFromTL(plan->planTree->targetlist));
+	PlannedStmt *plan = range != NULL ? lyf_source_plan(sql) : NULL;
+	LyfLoad    *load = lyf_load_begin(spec, lyf_source_row(sql));
 
 	PopActiveSnapshot();
-	if (range != NULL)
+	if (plan != NULL)
 		lyf_run_execute(plan, sql, lyf_load_receiver(load), NULL);
 	lyf_load_end(load, last, result);
 }

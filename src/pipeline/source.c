@@ -170,6 +170,12 @@ lyf_source_check_statements(const char *sql)
 	leave_source(&callback);
 }
 
+TupleDesc
+lyf_source_row(const char *sql)
+{
+	return ExecCleanTypeFromTL(analyze(sql)->targetList);
+}
+
 PlannedStmt *
 lyf_source_plan(const char *sql)
 {
