@@ -22,40 +22,40 @@ SELECT lyftron.drop_pipeline('x');
 
 -- rows with the last value again, changed ones, ones that come late: within and beyond what is looked back at
 INSERT INTO src VALUES (1, 'a', '2026-01-01 10:00+00'), (2, 'b', '2026-01-01 12:00+00'), (3, 'c', '2026-01-01 12:00+00');
-SELECT lyftron.create_pipeline('inc', source => 'src', destination => 'inc', mode => 'incremental', primary_key => '{id}', cursor => 'at', lookback => '1 hour');
-CALL lyftron.run('inc');
+SELECT lyftron.create_pipeline('cur_inc', source => 'src', destination => 'inc', mode => 'incremental', primary_key => '{id}', cursor => 'at', lookback => '1 hour');
+CALL lyftron.run('cur_inc');
 INSERT INTO src VALUES (4, 'tie', '2026-01-01 12:00+00'), (5, 'late', '2026-01-01 11:30+00'), (6, 'too late', '2026-01-01 10:59+00');
 UPDATE src SET note = 'changed' WHERE id = 3;
-CALL lyftron.run('inc');
+CALL lyftron.run('cur_inc');
 SELECT id, note FROM inc ORDER BY id;
-SELECT rows_read, rows_written FROM lyftron.jobs WHERE pipeline = 'inc' ORDER BY id;
+SELECT rows_read, rows_written FROM lyftron.jobs WHERE pipeline = 'cur_inc' ORDER BY id;
 
 -- the position does not go back, whatever becomes of the rows that it came from
 DELETE FROM src WHERE at = '2026-01-01 12:00+00';
-CALL lyftron.run('inc');
-SELECT lyftron.state_json('inc');
+CALL lyftron.run('cur_inc');
+SELECT lyftron.state_json('cur_inc');
 UPDATE src SET at = '2026-01-01 11:15+00', note = 'went back' WHERE id = 5;
-CALL lyftron.run('inc');
-SELECT lyftron.state_json('inc'), (SELECT note FROM inc WHERE id = 5);
+CALL lyftron.run('cur_inc');
+SELECT lyftron.state_json('cur_inc'), (SELECT note FROM inc WHERE id = 5);
 
 -- rows without a value come when they are new or change, and an infinite one does not bar the way for those after it
 INSERT INTO src VALUES (7, 'none', NULL), (8, 'for ever', 'infinity'), (9, 'before all', '-infinity');
-CALL lyftron.run('inc');
-SELECT lyftron.state_json('inc');
+CALL lyftron.run('cur_inc');
+SELECT lyftron.state_json('cur_inc');
 UPDATE src SET note = 'still none' WHERE id = 7;
 INSERT INTO src VALUES (10, 'after', '2026-01-02 10:00+00'), (11, 'none', NULL);
-CALL lyftron.run('inc');
+CALL lyftron.run('cur_inc');
 SELECT id, note, at FROM inc WHERE id >= 7 ORDER BY id;
-SELECT lyftron.state_json('inc');
-SELECT rows_read, rows_written FROM lyftron.jobs WHERE pipeline = 'inc' ORDER BY id;
+SELECT lyftron.state_json('cur_inc');
+SELECT rows_read, rows_written FROM lyftron.jobs WHERE pipeline = 'cur_inc' ORDER BY id;
 
 -- without a key every version is kept, each once, ties and rows without a value too
-SELECT lyftron.create_pipeline('app', source => 'src', destination => 'app', mode => 'incremental_append', cursor => 'at');
-CALL lyftron.run('app');
-CALL lyftron.run('app');
+SELECT lyftron.create_pipeline('cur_app', source => 'src', destination => 'app', mode => 'incremental_append', cursor => 'at');
+CALL lyftron.run('cur_app');
+CALL lyftron.run('cur_app');
 INSERT INTO src VALUES (12, 'tie', '2026-01-02 10:00+00'), (10, 'after', '2026-01-02 10:00+00');
 UPDATE src SET note = 'new' WHERE id = 11;
-CALL lyftron.run('app');
+CALL lyftron.run('cur_app');
 SELECT id, note, count(*) FROM app WHERE id >= 10 GROUP BY id, note ORDER BY id, note;
 
 -- each kind of cursor
@@ -94,37 +94,37 @@ SET lyftron.checkpoint_size = '64kB';
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET enable_sort = off;
-SELECT lyftron.create_pipeline('long', source => 'long', destination => 'long_copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
-CALL lyftron.run('long');
-SELECT rows_read, rows_written, checkpoints > 3 AS pieces FROM lyftron.jobs WHERE pipeline = 'long';
+SELECT lyftron.create_pipeline('cur_long', source => 'long', destination => 'long_copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
+CALL lyftron.run('cur_long');
+SELECT rows_read, rows_written, checkpoints > 3 AS pieces FROM lyftron.jobs WHERE pipeline = 'cur_long';
 SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE at IS NULL) AS without FROM long_copy;
-SELECT lyftron.state_json('long');
+SELECT lyftron.state_json('cur_long');
 -- of one value that is longer than a piece, too
 UPDATE long SET at = 300 WHERE id > 10000;
-CALL lyftron.run('long');
-SELECT rows_read, rows_written, checkpoints FROM lyftron.jobs WHERE pipeline = 'long' ORDER BY id DESC LIMIT 1;
+CALL lyftron.run('cur_long');
+SELECT rows_read, rows_written, checkpoints FROM lyftron.jobs WHERE pipeline = 'cur_long' ORDER BY id DESC LIMIT 1;
 SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE at = 300) AS moved FROM long_copy;
 -- a run that is ended in the middle goes on where it was
-SELECT lyftron.create_pipeline('again', source => 'SELECT id, id AS at, pad, 1 / (15000 - id) AS bad FROM long', destination => 'again_copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
+SELECT lyftron.create_pipeline('cur_again', source => 'SELECT id, id AS at, pad, 1 / (15000 - id) AS bad FROM long', destination => 'again_copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
 CREATE INDEX ON long (id);
-CALL lyftron.run('again');
-SELECT state, error, rows_written = (SELECT count(*) FROM again_copy) AS kept, rows_written > 10000 AS most FROM lyftron.jobs WHERE pipeline = 'again';
-SELECT (lyftron.state_json('again') ->> 'at')::int = max(at) AS up_to_there FROM again_copy;
+CALL lyftron.run('cur_again');
+SELECT state, error, rows_written = (SELECT count(*) FROM again_copy) AS kept, rows_written > 10000 AS most FROM lyftron.jobs WHERE pipeline = 'cur_again';
+SELECT (lyftron.state_json('cur_again') ->> 'at')::int = max(at) AS up_to_there FROM again_copy;
 DELETE FROM long WHERE id = 15000;
-CALL lyftron.run('again');
-SELECT state, rows_read < 10000 AS the_rest FROM lyftron.jobs WHERE pipeline = 'again' ORDER BY id DESC LIMIT 1;
+CALL lyftron.run('cur_again');
+SELECT state, rows_read < 10000 AS the_rest FROM lyftron.jobs WHERE pipeline = 'cur_again' ORDER BY id DESC LIMIT 1;
 SELECT count(*), count(DISTINCT id) FROM again_copy;
 -- inside a transaction block there are no pieces
-SELECT lyftron.set_state('long', NULL);
+SELECT lyftron.set_state('cur_long', NULL);
 BEGIN;
-CALL lyftron.run('long');
+CALL lyftron.run('cur_long');
 COMMIT;
-SELECT rows_read, rows_written, checkpoints FROM lyftron.jobs WHERE pipeline = 'long' ORDER BY id DESC LIMIT 1;
+SELECT rows_read, rows_written, checkpoints FROM lyftron.jobs WHERE pipeline = 'cur_long' ORDER BY id DESC LIMIT 1;
 RESET lyftron.checkpoint_size;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
 RESET enable_sort;
 
-SELECT lyftron.drop_pipeline(name) FROM lyftron.pipelines;
+SELECT count(lyftron.drop_pipeline(name)) FROM lyftron.pipelines;
 SET client_min_messages = warning;
 DROP SCHEMA cursors CASCADE;
