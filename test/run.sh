@@ -10,7 +10,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$REPO/test/mysql9.sh"
 
-install_packages postgresql-15-cron
+install_packages postgresql-15-cron postgresql-15-tds-fdw
 case "${*:-redmine}" in *redmine*) install_redmine ;; esac
 case "${*:-mysql}" in *mysql*) provide_mysql9 ;; esac
 make_scratch test
