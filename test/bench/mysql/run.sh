@@ -57,8 +57,7 @@ stop_all() {
 	as_root rm -rf "$SCRATCH"
 }
 
-install_packages mariadb-server-core mariadb-client-core libmariadb-dev ${PEERS:+postgresql-15-mysql-fdw pgloader python3-venv} \
-	${PROFILE:+linux-perf}
+install_packages ${PEERS:+postgresql-15-mysql-fdw pgloader python3-venv} ${PROFILE:+linux-perf}
 make_scratch bench
 trap stop_all EXIT
 make_rows
