@@ -8,9 +8,11 @@
 # any other server; nothing is installed into it, the tests work with a copy.  With LYFTRON_KEEP=1 the folder with the
 # build and the servers' logs (build/tmp_check) stays.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/test/mysql9.sh"
 
-install_packages postgresql-15-cron
+install_packages postgresql-15-cron postgresql-15-tds-fdw
 case "${*:-redmine}" in *redmine*) install_redmine ;; esac
+case "${*:-mysql}" in *mysql*) provide_mysql9 ;; esac
 make_scratch test
 trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; [ -n "${LYFTRON_KEEP:-}" ] || rm -rf "$SCRATCH"' EXIT
 fetch_flights
@@ -31,7 +33,8 @@ fi
 echo "== TAP tests"
 failed=0
 tests=${*:-test/t/*.pl}
-as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" REDMINE_MISSING="${REDMINE_MISSING:-}" TESTDIR="$SCRATCH/build" \
+as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" REDMINE_MISSING="${REDMINE_MISSING:-}" \
+	LYFTRON_MYSQL9="${MYSQL9:-}" LYFTRON_MYSQL9_MISSING="${MYSQL9_MISSING:-}" TESTDIR="$SCRATCH/build" \
 	PG_REGRESS="$PGXS/src/test/regress/pg_regress" \
 	sh -c "cd $SCRATCH/build && prove --timer -I test/perl -I $PGXS/src/test/perl $tests" || failed=1
 no_findings || failed=1

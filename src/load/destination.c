@@ -3,7 +3,8 @@
  *		The tables that are loaded: found, made, and given the columns they lack.
  *
  * A table is held with ShareUpdateExclusiveLock to the end of the transaction:
- * it is read and written as ever meanwhile, but its shape stays.  The columns
+ * it is read and written as ever meanwhile, but its shape stays.  Slices, of which several are
+ * loaded at once, change nothing of it, and hold a weaker lock that keeps its shape as well.  The columns
  * of the source come first, then the metadata columns.
  */
 #include "postgres.h"
@@ -145,6 +146,24 @@ create_table(const char *schema, LyfTable *table)
 	table->created = true;
 }
 
+/* A slice finds a destination that was made ready for all of them. */
+static void
+require_columns(const LyfPolicy *policy, LyfTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->fields)
+	{
+		LyfField   *field = lfirst(lc);
+
+		if (policy->adds && get_attnum(table->dest, field->name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("table \"%s\" has lost column \"%s\" while it was being refreshed", table->name, field->name),
+					 errhint("Run the pipeline again: it starts afresh.")));
+	}
+}
+
 /* What the destination lacks: added, or as the policy says. */
 static void
 add_columns(const LyfPolicy *policy, LyfTable *table)
@@ -238,18 +257,12 @@ check_found(const RangeVar *name, Oid relid, Oid before, void *arg)
 
 /* Who waits for the lock gets the table that has the name then, or InvalidOid. */
 static Oid
-find_and_lock(const char *schema, const char *table)
+find_and_lock(const LyfLoadSpec *spec, const char *table)
 {
-	RangeVar   *name = makeRangeVar(pstrdup(schema), pstrdup(table), -1);
+	RangeVar   *name = makeRangeVar(pstrdup(spec->schema), pstrdup(table), -1);
+	LOCKMODE	mode = spec->slice > 0 ? AccessShareLock : ShareUpdateExclusiveLock;
 
-	return RangeVarGetRelidExtended(name, ShareUpdateExclusiveLock, RVR_MISSING_OK, check_found, NULL);
-}
-
-/* Has an earlier piece of this run loaded something already? */
-static bool
-goes_on(const LyfLoadSpec *spec)
-{
-	return spec->control != NULL && spec->control->position != NULL;
+	return RangeVarGetRelidExtended(name, mode, RVR_MISSING_OK, check_found, NULL);
 }
 
 /* Find or make the destination of a table, give it what it lacks, open and lock it. */
@@ -257,20 +270,22 @@ void
 lyf_destination_open(LyfLoad *load, LyfTable *table)
 {
 	const LyfLoadSpec *spec = load->spec;
-	Oid			relid = find_and_lock(spec->schema, table->name);
+	Oid			relid = find_and_lock(spec, table->name);
 
 	if (!OidIsValid(relid))
 	{
-		if (goes_on(spec))
+		if (spec->goes_on)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
 					 errmsg("table \"%s\" was dropped or renamed while it was being loaded", table->name),
 					 errhint("Run the pipeline again: it starts from the beginning.")));
 		create_table(spec->schema, table);
-		relid = find_and_lock(spec->schema, table->name);
+		relid = find_and_lock(spec, table->name);
 	}
 	table->dest = relid;
-	if (!table->created)
+	if (spec->slice > 0)
+		require_columns(spec->policy, table);
+	else if (!table->created)
 		add_columns(spec->policy, table);
 	table->rel = table_open(relid, NoLock);
 	table->desc = row_desc(table);

@@ -162,13 +162,17 @@ lyf_doubles_note(LyfDoubles *doubles, const pg_uuid_t *id)
 		keep(doubles, id);
 }
 
-/* Of all rows with the same id the last one stays; tables are appended to, so that is the last one in it. */
+/*
+ * Of all rows with the same id the last one stays: tables are appended to, so of those that one session wrote that is the
+ * last one in it; between slices it is the one that was read later.
+ */
 static int64
 remove_all(const char *table)
 {
 	return lyf_load_execute("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 							"SELECT d.place FROM (SELECT ctid AS place, pg_catalog.row_number() OVER "
-							"(PARTITION BY _lyftron_id ORDER BY ctid DESC) AS number FROM %s) d WHERE d.number OPERATOR(pg_catalog.>) 1))",
+							"(PARTITION BY _lyftron_id ORDER BY _lyftron_extracted_at DESC, ctid DESC) AS number FROM %s) d"
+							" WHERE d.number OPERATOR(pg_catalog.>) 1))",
 							table, table);
 }
 

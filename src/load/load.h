@@ -104,15 +104,38 @@ extern void lyf_destination_parse(const char *text, char **schema, char **table)
 /* raises where the current user cannot load it as it is, or make it */
 extern void lyf_destination_check(const char *schema, const char *table);
 
+/* in order.c: types that positions and slices can go by; const LyfOrder *: NULL where a type is none */
+
+typedef struct LyfOrder LyfOrder;
+
+extern const LyfOrder *lyf_order_get(Oid type);
+extern bool lyf_order_is_everywhere(const LyfOrder *order); /* do all databases order its values alike? */
+extern bool lyf_order_is_finite(const LyfOrder *order, Datum value);	/* else it is no position: nothing comes after it */
+
+/* steps back from a value, as texts; is_step raises where it is none, and is false where it is one forward */
+extern bool lyf_order_has_steps(const LyfOrder *order);
+extern bool lyf_order_is_step(const LyfOrder *order, const char *step);
+extern char *lyf_order_back(const LyfOrder *order, const char *value, const char *step);
+
+/*
+ * Cut what lies between two values into so many parts of about the same width: the beginnings of the second and following,
+ * in their order; how many.  There may be fewer where there is not so much between the two.
+ */
+extern bool lyf_order_has_cuts(const LyfOrder *order);
+extern int	lyf_order_cut(const LyfOrder *order, Datum low, Datum high, int parts, Datum *cuts);
+
+/* text of a value, independent of the session's settings; palloc'd (in record_id.c) */
+extern char *lyf_cursor_text(Datum value, Oid type);
+
 /* in rejected.c */
 
 typedef struct LyfRejects LyfRejects;
 
 /*
  * The rejected records of a run.  keep false: the first one raises; max < 0: no
- * limit, else one more than max raises.  Rejects live in CurrentMemoryContext.
+ * limit, else one more than max raises, those before counted.  Rejects live in CurrentMemoryContext.
  */
-extern LyfRejects *lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep, int64 max);
+extern LyfRejects *lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep, int64 max, int64 before);
 extern void lyf_rejects_add(LyfRejects *rejects, const LyfFailure *failure, const char *record);
 extern void lyf_rejects_flush(LyfRejects *rejects); /* write what is collected */
 extern int64 lyf_rejects_count(const LyfRejects *rejects);
@@ -137,11 +160,21 @@ typedef struct LyfLoadSpec
 	int64		run;
 	List	   *primary_key;	/* of char *: column names; NIL: none */
 	const char *cursor;			/* column whose greatest value is wanted, or NULL */
+	const char *cursor_floor;	/* that is not less than this, or NULL */
+	bool		ordered;		/* rows come in the cursor's order: the piece ends between two values of it when it has gone on for */
+	int64		checkpoint_ms;
+	int64		checkpoint_bytes;
 	List	   *shapes;			/* of LyfShape *, for the strategies that want them */
 	LyfRejects *rejects;
 	const LyfScanControl *control;	/* of the scan, or NULL */
 	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination (OID) to what swap.c keeps, or NULL */
 	LyfDoubles *doubles;		/* has seen all that this run loaded into a table it began with empty, or NULL */
+	bool		goes_on;		/* an earlier piece has made or filled the destination: it must be there */
+	int64		loaded;			/* rows that earlier pieces put into the heaps */
+	/* a piece that is a slice: others may load other ones meanwhile; then heaps is there, and nothing of the destination is changed */
+	int			slice;			/* its number, from 1; 0: it is none */
+	int64		sliced;			/* which slicing it is of, for others to see */
+	bool		apart;			/* the run's slices cannot have records in common */
 } LyfLoadSpec;
 
 typedef struct LyfLoad LyfLoad;
@@ -157,11 +190,14 @@ extern LyfLoad *lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc);
 /* where the query's rows go */
 extern DestReceiver *lyf_load_receiver(LyfLoad *load);
 
+/* did it leave the rest of the query's rows to the next piece, since they came in order? */
+extern bool lyf_load_ended(const LyfLoad *load);
+
 typedef struct LyfLoadResult
 {
 	int64		read;			/* rows of the query */
 	int64		written;		/* rows that changed the destination (or the heap that will be it) */
-	char	   *cursor;			/* greatest value of the cursor column as JSON would show it, or NULL */
+	char	   *cursor;			/* greatest value of the cursor column as JSON would show it, NULL: none above the floor */
 	LyfValue   *heaps;			/* for the next piece; NULL after the last */
 } LyfLoadResult;
 

@@ -11,6 +11,13 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
+/* a value that was seen */
+typedef struct LyfSeen
+{
+	bool		known;
+	Datum		value;
+} LyfSeen;
+
 /* a column that is loaded */
 typedef struct LyfField
 {
@@ -71,10 +78,18 @@ struct LyfLoad
 	int			cursor;			/* attribute number, or 0 */
 	struct FmgrInfo *cursor_cmp;
 	Oid			cursor_collation;
+	Oid			cursor_type;
 	int16		cursor_len;
 	bool		cursor_byval;
-	bool		cursor_seen;
-	Datum		cursor_max;
+	const LyfOrder *cursor_order;	/* or NULL */
+	LyfSeen		greatest;		/* value of the cursor */
+	LyfSeen		latest;			/* the one that came last */
+	bool		moved;			/* the greatest is one of this piece */
+	bool		ordered;		/* they have come in their order so far, and the piece may end between two of them */
+	bool		due;			/* it shall, when the next one comes */
+	bool		ended;			/* it did */
+	int64		began_us;		/* by the monotonic clock: when the query was started, */
+	int64		first_row_us;	/* when its first row came */
 	TimestampTz now;
 	int64		read;
 	int64		published;		/* requests, when the progress was last published */
@@ -163,6 +178,7 @@ typedef struct LyfWriter
 {
 	TupleTableSlot *input;		/* the row to write, of the desc given; fields to be filled by the caller */
 	int64		written;
+	int64		bytes;			/* of those rows */
 	struct LyfWriterState *state;
 } LyfWriter;
 
@@ -181,8 +197,7 @@ typedef struct LyfRecordId LyfRecordId;
 extern LyfRecordId *lyf_record_id_begin(TupleDesc desc, const int *attnos, int count, bool whole);
 extern LyfFailure *lyf_record_id(LyfRecordId *record_id, TupleTableSlot *slot, pg_uuid_t *id);
 
-/* text of a cursor's value, independent of the session's settings; palloc'd */
-extern char *lyf_cursor_text(Datum value, Oid type);
+/* of a child */
 extern void lyf_child_id(const pg_uuid_t *parent, const char *table, int64 index, pg_uuid_t *id);
 
 #endif							/* LYF_LOAD_INTERNAL_H */

@@ -18,6 +18,9 @@
 #define PLACE_REQUESTS		11
 #define PLACE_SLICES_READ	12
 #define PLACE_SLICES		13
+#define PLACE_SLICED		14	/* of a slice: of which slicing, */
+#define PLACE_SLICE			15	/* its number, */
+#define PLACE_BEGAN			16	/* and when it was begun */
 #define MARK				19545
 
 /* without a source that counts its requests, so many rows at once */
@@ -26,8 +29,9 @@
 void
 lyf_load_publish_begin(const LyfLoad *load)
 {
-	static const int places[] = {PROGRESS_COPY_COMMAND, PROGRESS_COPY_TYPE, PLACE_MARK};
-	static const int64 values[] = {PROGRESS_COPY_COMMAND_FROM, PROGRESS_COPY_TYPE_CALLBACK, MARK};
+	static const int places[] = {PROGRESS_COPY_COMMAND, PROGRESS_COPY_TYPE, PLACE_MARK, PLACE_SLICED, PLACE_SLICE, PLACE_BEGAN};
+	const int64 values[] = {PROGRESS_COPY_COMMAND_FROM, PROGRESS_COPY_TYPE_CALLBACK, MARK,
+	load->spec->sliced, load->spec->slice, load->now};
 	const LyfTable *table = linitial(load->tables);
 
 	pgstat_progress_start_command(PROGRESS_COMMAND_COPY, RelationGetRelid(table->rel));

@@ -72,6 +72,45 @@ begin_record_id(LyfLoad *load)
 	load->record_id = lyf_record_id_begin(desc, attnos, count, whole);
 }
 
+/* a piece lasts at least so many times as long as its first row took: a source may have to sort for each piece */
+#define FIRST_ROW_SHARE	10
+
+/* between two looks at the clock */
+#define ROWS_OF_A_LOOK	64
+
+static void
+remember(LyfLoad *load, LyfSeen *seen, Datum value)
+{
+	MemoryContext old = MemoryContextSwitchTo(load->cxt);
+
+	if (seen->known && !load->cursor_byval)
+		pfree(DatumGetPointer(seen->value));
+	seen->value = datumCopy(value, load->cursor_byval, load->cursor_len);
+	seen->known = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* less than, equal to or greater than 0: the value is less, equal or greater; greater than one that was not seen */
+static int
+compare(LyfLoad *load, Datum value, const LyfSeen *seen)
+{
+	if (!seen->known)
+		return 1;
+	return DatumGetInt32(FunctionCall2Coll(load->cursor_cmp, load->cursor_collation, value, seen->value));
+}
+
+static void
+begin_floor(LyfLoad *load, int32 typmod)
+{
+	Oid			input;
+	Oid			param;
+
+	if (load->spec->cursor_floor == NULL)
+		return;
+	getTypeInputInfo(load->cursor_type, &input, &param);
+	remember(load, &load->greatest, OidInputFunctionCall(input, unconstify(char *, load->spec->cursor_floor), param, typmod));
+}
+
 static void
 begin_cursor(LyfLoad *load)
 {
@@ -90,8 +129,12 @@ begin_cursor(LyfLoad *load)
 						load->spec->cursor, format_type_be(attribute->atttypid))));
 	load->cursor_cmp = &type->cmp_proc_finfo;
 	load->cursor_collation = attribute->attcollation;
+	load->cursor_type = attribute->atttypid;
 	load->cursor_len = attribute->attlen;
 	load->cursor_byval = attribute->attbyval;
+	load->cursor_order = lyf_order_get(attribute->atttypid);
+	load->ordered = load->spec->ordered;
+	begin_floor(load, attribute->atttypmod);
 }
 
 static void
@@ -112,25 +155,64 @@ check_names(TupleDesc desc)
 static void
 receive_startup(DestReceiver *self, int operation, TupleDesc desc)
 {
+	LyfLoad    *load = (LyfLoad *) self;
+
+	load->began_us = lyf_monotonic_us();
 }
 
-static void
+static int64
+bytes_written(const LyfLoad *load)
+{
+	int64		bytes = 0;
+	ListCell   *lc;
+
+	foreach(lc, load->tables)
+		bytes += ((LyfTable *) lfirst(lc))->writer->bytes;
+	return bytes;
+}
+
+/* Has the piece gone on for long enough? */
+static bool
+is_due(const LyfLoad *load)
+{
+	int64		us;
+
+	if (load->read % ROWS_OF_A_LOOK != 0)
+		return false;
+	us = lyf_monotonic_us() - load->began_us;
+	return us >= (load->first_row_us - load->began_us) * FIRST_ROW_SHARE &&
+		(us >= load->spec->checkpoint_ms * 1000 || bytes_written(load) >= load->spec->checkpoint_bytes);
+}
+
+/*
+ * Take notice of a row's cursor.  False: the row, and all after it, are left to the next piece.  A value after
+ * which none can come (infinity) would be the last position for ever: it is none.
+ */
+static bool
 observe_cursor(LyfLoad *load, TupleTableSlot *slot)
 {
 	Datum		value = slot->tts_values[load->cursor - 1];
-	MemoryContext old;
+	int			direction;
 
-	if (slot->tts_isnull[load->cursor - 1])
-		return;
-	if (load->cursor_seen &&
-		DatumGetInt32(FunctionCall2Coll(load->cursor_cmp, load->cursor_collation, value, load->cursor_max)) <= 0)
-		return;
-	old = MemoryContextSwitchTo(load->cxt);
-	if (load->cursor_seen && !load->cursor_byval)
-		pfree(DatumGetPointer(load->cursor_max));
-	load->cursor_max = datumCopy(value, load->cursor_byval, load->cursor_len);
-	load->cursor_seen = true;
-	MemoryContextSwitchTo(old);
+	if (slot->tts_isnull[load->cursor - 1] || !lyf_order_is_finite(load->cursor_order, value))
+		return true;
+	if (load->ordered)
+	{
+		direction = compare(load, value, &load->latest);
+		/* a source that does not keep the order is read to its end */
+		if (direction < 0)
+			load->ordered = false;
+		load->due = load->due || is_due(load);
+		if (load->due && direction > 0 && load->moved)
+			return false;
+		if (direction != 0)
+			remember(load, &load->latest, value);
+	}
+	if (compare(load, value, &load->greatest) <= 0)
+		return true;
+	remember(load, &load->greatest, value);
+	load->moved = true;
+	return true;
 }
 
 /* The record at hand as JSON text, for lyftron.rejected. */
@@ -155,6 +237,14 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContextReset(load->row_cxt);
 	old = MemoryContextSwitchTo(load->row_cxt);
 	slot_getallattrs(slot);
+	if (load->read == 0)
+		load->first_row_us = lyf_monotonic_us();
+	if (load->cursor > 0 && !observe_cursor(load, slot))
+	{
+		load->ended = true;
+		MemoryContextSwitchTo(old);
+		return false;
+	}
 	load->read++;
 	lyf_load_publish(load);
 	load->source = slot;
@@ -166,8 +256,6 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		lyf_rejects_add(load->spec->rejects, failure, record_text(slot));
 	else
 		load->spec->nested->record(load);
-	if (load->cursor > 0)
-		observe_cursor(load, slot);
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -260,6 +348,12 @@ lyf_load_receiver(LyfLoad *load)
 	return &load->receiver;
 }
 
+bool
+lyf_load_ended(const LyfLoad *load)
+{
+	return load->ended;
+}
+
 /* What the next piece needs to go on with the heaps of this one. */
 static LyfValue *
 collect_heaps(LyfLoad *load)
@@ -303,7 +397,6 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 	result->read = load->read;
 	lyf_load_publish_end();
 	result->heaps = last ? NULL : collect_heaps(load);
-	result->cursor = load->cursor_seen ?
-		lyf_cursor_text(load->cursor_max, TupleDescAttr(load->query, load->cursor - 1)->atttypid) : NULL;
+	result->cursor = load->moved ? lyf_cursor_text(load->greatest.value, load->cursor_type) : NULL;
 	MemoryContextDelete(load->cxt);
 }

@@ -30,7 +30,7 @@ struct LyfRejects
 };
 
 LyfRejects *
-lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep, int64 max)
+lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep, int64 max, int64 before)
 {
 	LyfRejects *rejects = palloc0(sizeof(LyfRejects));
 
@@ -39,6 +39,7 @@ lyf_rejects_begin(const char *pipeline, int64 run, const char *stream, bool keep
 	rejects->run = run;
 	rejects->keep = keep;
 	rejects->max = max;
+	rejects->count = before;
 	rejects->cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron rejected records", ALLOCSET_DEFAULT_SIZES);
 	return rejects;
 }

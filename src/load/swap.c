@@ -5,7 +5,8 @@
  *		does it: under the same OID, so that grants, views and indexes stay.
  *
  * The heap outlives transactions, so that a piece can commit; it is called
- * _lyftron_load_<OID of the destination> and stands beside it.  Readers of the
+ * _lyftron_load_<OID of the destination> and stands beside it.  Several sessions may fill it at once,
+ * a slice each.  Readers of the
  * destination are locked out (AccessExclusiveLock) only for the swap, in which
  * the indexes are built.  Where children must follow their parents and a
  * parent can come twice, rows are merged into the heap by its own unique index.
@@ -215,14 +216,27 @@ open_heap(LyfLoad *load, LyfTable *table)
 		table->sink = table_open(heap, RowExclusiveLock);
 }
 
+static Oid
+first_heap(const LyfLoad *load)
+{
+	return ((LyfTable *) linitial(load->tables))->heap;
+}
+
+/* Slices that have no records in common look for doubles each by itself. */
 static int64
 checkpoint(LyfLoad *load)
 {
-	return merges(load) ? lyf_merge(load, true, true) : load->written;
+	const LyfLoadSpec *spec = load->spec;
+
+	if (merges(load))
+		return lyf_merge(load, true, true);
+	if (spec->slice > 0 && spec->apart && spec->doubles != NULL)
+		return load->written - lyf_doubles_remove(spec->doubles, first_heap(load));
+	return load->written;
 }
 
 static void
-swap(LyfTable *table)
+swap(LyfTable *table, int64 loaded)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;
@@ -264,7 +278,7 @@ swap(LyfTable *table)
 	rel = table_open(table->dest, NoLock);
 	if (!is_new)
 		lyf_forget_new_storage(rel);
-	rows = Max(rel->rd_rel->reltuples, table->writer->written);
+	rows = Max(rel->rd_rel->reltuples, table->writer->written + loaded);
 	pgstat_count_truncate(rel);
 	pgstat_count_heap_insert(rel, (PgStat_Counter) rows);
 	table_close(rel, NoLock);
@@ -276,13 +290,13 @@ finish(LyfLoad *load)
 	int64		removed = 0;
 	ListCell   *lc;
 
-	if (load->spec->primary_key != NIL && !merges(load))
-		removed = lyf_doubles_remove(load->spec->doubles, ((LyfTable *) linitial(load->tables))->heap);
+	if (load->spec->primary_key != NIL && !merges(load) && !load->spec->apart)
+		removed = lyf_doubles_remove(load->spec->doubles, first_heap(load));
 	CommandCounterIncrement();
 	/* indexes are built here, maybe on expressions, maybe in parallel */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, load->tables)
-		swap(lfirst(lc));
+		swap(lfirst(lc), foreach_current_index(lc) == 0 ? load->spec->loaded : 0);
 	PopActiveSnapshot();
 	return -removed;
 }

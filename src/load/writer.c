@@ -310,6 +310,7 @@ lyf_writer_put(LyfWriter *writer)
 	ExecCopySlot(slot, state->row);
 	tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
 	state->bytes += tuple->t_len;
+	writer->bytes += tuple->t_len;
 	state->used++;
 	writer->written++;
 	if (state->used == BATCH_ROWS || state->bytes >= BATCH_BYTES)

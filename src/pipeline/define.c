@@ -25,6 +25,7 @@ enum
 {
 	ARG_NAME, ARG_SOURCE, ARG_DESTINATION, ARG_MODE, ARG_PRIMARY_KEY, ARG_CURSOR, ARG_NESTED,
 	ARG_SCHEMA_POLICY, ARG_SCHEDULE, ARG_AFTER, ARG_POOL, ARG_ON_REJECT, ARG_MAX_REJECTED, ARG_ON_FAILURE, ARG_MISSED,
+	ARG_LOOKBACK, ARG_SLICES, ARG_SLICE_BY,
 	ARG_KIND					/* of create_pipeline only */
 };
 
@@ -71,6 +72,10 @@ take_arguments(FunctionCallInfo fcinfo, LyfPipeline *p)
 		p->max_rejected = Max(PG_GETARG_INT64(ARG_MAX_REJECTED), -1);
 	take_text(fcinfo, ARG_ON_FAILURE, &p->on_failure, false);
 	take_text(fcinfo, ARG_MISSED, &p->missed, false);
+	take_text(fcinfo, ARG_LOOKBACK, &p->lookback, true);
+	if (!PG_ARGISNULL(ARG_SLICES))
+		p->slices = PG_GETARG_INT32(ARG_SLICES);
+	take_text(fcinfo, ARG_SLICE_BY, &p->slice_by, true);
 }
 
 static char *
@@ -115,6 +120,7 @@ lyf_create_pipeline(PG_FUNCTION_ARGS)
 	p->max_rejected = -1;
 	p->on_failure = "skip";
 	p->missed = "once";
+	p->slices = 1;
 	take_arguments(fcinfo, p);
 	if (p->is_sql)
 		p->mode = "sql";

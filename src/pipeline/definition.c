@@ -19,7 +19,7 @@
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
-#include "pipeline/pipeline.h"
+#include "pipeline/pipeline_internal.h"
 
 /* objsubid of the lock in pg_locks; the view lyftron.jobs looks for it */
 #define LOCK_KIND	19545
@@ -61,6 +61,9 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 	p->key_given = true;
 	p->cursor = lyf_catalog_text(tuple, desc, "cursor");
 	p->cursor_given = true;
+	p->lookback = lyf_catalog_text(tuple, desc, "lookback");
+	p->slices = DatumGetInt32(lyf_catalog_column(tuple, desc, "slices", &isnull));
+	p->slice_by = lyf_catalog_text(tuple, desc, "slice_by");
 	p->nested = lyf_catalog_text(tuple, desc, "nested");
 	p->schema_policy = lyf_catalog_text(tuple, desc, "schema_policy");
 	p->schedule = lyf_catalog_text(tuple, desc, "schedule");
@@ -266,6 +269,35 @@ check_columns(const LyfPipeline *p, const LyfSource *source)
 }
 
 static void
+check_lookback(const LyfPipeline *p, const LyfSource *source)
+{
+	const LyfOrder *order;
+
+	if (p->lookback == NULL)
+		return;
+	if (p->cursor == NULL || lyf_mode_is_full_refresh(lyf_mode_get(p->mode)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lookback is for incremental modes with a cursor")));
+	if (source->native)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a stream of lyftron_rest has a lookback of its own"),
+				 errdetail("Its connector says how far it looks back.")));
+	order = lyf_order_get(lyf_source_column(source, p->cursor)->atttypid);
+	if (!lyf_order_has_steps(order))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lookback is for cursors that are numbers or times"),
+				 errdetail("Column \"%s\" is of type %s.", p->cursor,
+						   format_type_be(lyf_source_column(source, p->cursor)->atttypid))));
+	if (!lyf_order_is_step(order, p->lookback))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lookback must not be negative or infinite")));
+}
+
+static void
 check_destination(const LyfPipeline *p, const LyfSource *source)
 {
 	Oid			namespace = get_namespace_oid(p->schema, true);
@@ -297,10 +329,10 @@ check_destination(const LyfPipeline *p, const LyfSource *source)
 static void
 check_statements(const LyfPipeline *p)
 {
-	if (p->table != NULL || p->primary_key != NIL || p->cursor != NULL)
+	if (p->table != NULL || p->primary_key != NIL || p->cursor != NULL || p->lookback != NULL || p->slices > 1 || p->slice_by != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a pipeline of the kind sql has no destination, primary_key or cursor"),
+				 errmsg("a pipeline of the kind sql has no destination, primary_key, cursor, lookback or slices"),
 				 errdetail("Its source is SQL statements, which say themselves what they change.")));
 	lyf_source_check_statements(p->source);
 }
@@ -336,8 +368,10 @@ lyf_pipeline_check(LyfPipeline *p)
 	p->server = server_of(source);
 	take_defaults(p, source);
 	check_columns(p, source);
+	check_lookback(p, source);
+	lyf_slices_check(p, source);
 	check_destination(p, source);
-	sql = lyf_source_sql(p, source, NULL, NULL);
+	sql = lyf_source_sql(p, source, NULL);
 	lyf_source_check_permissions(lyf_source_plan(sql), sql);
 	PopActiveSnapshot();
 	lyf_source_leave(&scope);
@@ -366,13 +400,17 @@ add_definition(LyfArgs *args, const LyfPipeline *p)
 	lyf_args_text(args, p->server);
 	lyf_args_text(args, p->on_failure);
 	lyf_args_text(args, p->missed);
+	lyf_args_text(args, p->lookback);
+	lyf_args_datum(args, INT4OID, Int32GetDatum(p->slices), false);
+	lyf_args_text(args, p->slice_by);
 }
 
 #define COLUMNS \
 	"(name, owner, source, search_path, destination_schema, destination_table, mode, primary_key, " \
-	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, kind, source_server, on_failure, missed)"
+	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, kind, source_server, on_failure, missed, " \
+	"lookback, slices, slice_by)"
 #define VALUES \
-	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
 
 void
 lyf_pipeline_insert(const LyfPipeline *pipeline)

@@ -26,6 +26,9 @@ typedef struct LyfPipeline
 	bool		key_given;		/* false (while it is defined): the source's own, if it has one */
 	char	   *cursor;			/* or NULL */
 	bool		cursor_given;	/* as key_given */
+	char	   *lookback;		/* how far below the cursor's last value a run reads again; or NULL */
+	int			slices;			/* parts that a full refresh reads the source in */
+	char	   *slice_by;		/* the column that they are ranges of, NULL: the first one of the key */
 	char	   *nested;
 	char	   *schema_policy;
 	char	   *schedule;		/* or NULL */
@@ -128,20 +131,18 @@ extern LyfSource *lyf_source_open(const LyfPipeline *pipeline);
 /* a column by its name, or NULL */
 extern Form_pg_attribute lyf_source_column(const LyfSource *source, const char *name);
 
-/* the SELECT that reads it; only rows whose cursor is not below low, and below high; either may be NULL */
-extern char *lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low, const char *high);
+/* a number for its columns, which changes when they do */
+extern int64 lyf_source_fingerprint(const LyfSource *source);
 
-/* parse and plan one SELECT; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
+/* parse and plan one SELECT, or tell its columns; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
 extern PlannedStmt *lyf_source_plan(const char *sql);
+extern TupleDesc lyf_source_row(const char *sql);
 
 /* raises where statements of a pipeline of the kind sql cannot be parsed */
 extern void lyf_source_check_statements(const char *sql);
 
 /* may the owner read it?  raises as the query would */
 extern void lyf_source_check_permissions(PlannedStmt *plan, const char *sql);
-
-/* is the plan nothing but a foreign scan of relid? */
-extern bool lyf_source_is_scan(PlannedStmt *plan, Oid relid);
 
 /* shapes of its JSON columns: from the stream's schema, else learned from some of its rows */
 extern List *lyf_source_shapes(const LyfSource *source);
@@ -167,20 +168,41 @@ extern void lyf_occasion_show(const LyfOccasion *occasion);
  */
 extern uint64 lyf_command_run(Oid owner, const char *search_path, const char *command, const LyfOccasion *occasion);
 
-/* in run.c */
+/* in outcome.c: may an error pass by itself; and not before when, if the source said so (0: it did not) */
+extern bool lyf_error_is_transient(const ErrorData *error);
+extern int64 lyf_error_retry_after_ms(const ErrorData *error);
 
-/* raises where a pipeline cannot read a range of time */
+/* in piece.c: raises where a pipeline cannot read a range of time */
 extern void lyf_pipeline_check_window(const LyfPipeline *pipeline);
 
-/* called in the transaction that completes a run: what it writes commits with it, what it raises fails the run */
-typedef void (*LyfRunFinish) (void *arg);
+/* Who runs a pipeline, and what it has to do with it.  Members may be NULL. */
+typedef struct LyfRunCaller
+{
+	const LyfOccasion *occasion;
+	/* called in the transaction that completes the run: what it writes commits with it, what it raises fails the run */
+	void		(*finish) (void *arg);
+	/* so many slices wait that others could read (lyf_pipeline_help); called in a transaction that will commit */
+	void		(*ask) (void *arg, const LyfPipeline *pipeline, int64 sliced, int64 count);
+	/* none waits any more; stop: those that are being read are of no use either */
+	void		(*dismiss) (void *arg, const LyfPipeline *pipeline, bool stop);
+	void	   *arg;
+} LyfRunCaller;
+
+/* in run.c */
 
 /*
  * Run a pipeline with commits at its checkpoints; in a procedure that may commit, with SPI
- * connected as non-atomic.  occasion and finish may be NULL.  NULL: it succeeded; else the error
- * that ended it, already written down, in memory below CurrentMemoryContext.
+ * connected as non-atomic.  NULL: it succeeded; else the error that ended it, already
+ * written down, in memory below CurrentMemoryContext.
  */
-extern ErrorData *lyf_pipeline_run(const char *name, const LyfOccasion *occasion, LyfRunFinish finish, void *arg);
+extern ErrorData *lyf_pipeline_run(const char *name, const LyfRunCaller *caller);
+
+/*
+ * In sliced.c: read one of the slices that a run has cut its source into, if one waits, and call the caller's finish
+ * in the transaction that is the end of it.  As lyf_pipeline_run; an error is ours alone, since that of a slice is
+ * written down for the run, which has it read again.
+ */
+extern ErrorData *lyf_pipeline_help(const char *name, int64 sliced, const LyfRunCaller *caller);
 
 /* in job.c: lyftron.run */
 

@@ -21,6 +21,9 @@ CREATE TABLE lyftron.pipeline (
 	max_rejected  bigint,
 	on_failure    text NOT NULL,
 	missed        text NOT NULL,
+	lookback      text,
+	slices        integer NOT NULL,
+	slice_by      text,
 	paused        boolean NOT NULL DEFAULT false,
 	loaded_key    text[],
 	shapes        jsonb,
@@ -52,6 +55,9 @@ COMMENT ON COLUMN lyftron.pipeline.on_reject IS 'a record that cannot be loaded:
 COMMENT ON COLUMN lyftron.pipeline.max_rejected IS 'a run that rejects more records than this fails; null: no limit';
 COMMENT ON COLUMN lyftron.pipeline.on_failure IS 'when it fails, those that come after it: skip them, run them all the same, or stop all of the flow';
 COMMENT ON COLUMN lyftron.pipeline.missed IS 'times of the schedule that went by while nobody worked: once: they are made up for by one run; skip; all: by a run each';
+COMMENT ON COLUMN lyftron.pipeline.lookback IS 'how far below the last value of the cursor an incremental run reads again: an interval or a number';
+COMMENT ON COLUMN lyftron.pipeline.slices IS 'in how many ranges a full refresh reads the source; 1: as a whole';
+COMMENT ON COLUMN lyftron.pipeline.slice_by IS 'column that slices are ranges of; null: the first one of the primary key';
 COMMENT ON COLUMN lyftron.pipeline.paused IS 'it is not queued by its schedule, and nothing of it is begun';
 COMMENT ON COLUMN lyftron.pipeline.loaded_key IS 'columns that the _lyftron_id of the rows in the destination are made of; empty: all, null: nothing was loaded';
 COMMENT ON COLUMN lyftron.pipeline.shapes IS 'for flatten and normalize: what the JSON columns look like, as first seen';
@@ -105,11 +111,84 @@ COMMENT ON COLUMN lyftron.run.detail IS 'detail of the error';
 COMMENT ON COLUMN lyftron.run.hint IS 'hint of the error';
 COMMENT ON COLUMN lyftron.run.pid IS 'process that ran it';
 
+-- Not dumped: nobody goes on with a run whose hidden heap is in another database.
+CREATE TABLE lyftron.slice (
+	run           bigint NOT NULL REFERENCES lyftron.run (id) ON DELETE CASCADE,
+	number        integer NOT NULL,
+	low           text,
+	high          text,
+	state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+	attempt       integer NOT NULL DEFAULT 0,
+	not_before    timestamptz NOT NULL DEFAULT '-infinity',
+	started_at    timestamptz,
+	finished_at   timestamptz,
+	pid           integer,
+	rows_read     bigint,
+	rows_written  bigint,
+	rows_rejected bigint,
+	error         text,
+	sqlstate      text,
+	detail        text,
+	hint          text,
+	PRIMARY KEY (run, number)
+);
+REVOKE ALL ON TABLE lyftron.slice FROM PUBLIC;
+COMMENT ON TABLE lyftron.slice IS 'slices that runs have cut their sources into; who reads one holds the lock of its row';
+COMMENT ON COLUMN lyftron.slice.run IS 'the run that cut the source; a later one may go on with what it left';
+COMMENT ON COLUMN lyftron.slice.number IS 'number of the slice, from 1; the first one has the rows without a value, too';
+COMMENT ON COLUMN lyftron.slice.low IS 'from this value on; null: from the first one';
+COMMENT ON COLUMN lyftron.slice.high IS 'below this value; null: to the last one';
+COMMENT ON COLUMN lyftron.slice.state IS 'waiting: to be read, or being read; done: its rows are in the hidden heap; failed: it is not tried again';
+COMMENT ON COLUMN lyftron.slice.attempt IS 'how often it failed';
+COMMENT ON COLUMN lyftron.slice.not_before IS 'when it may be tried again';
+COMMENT ON COLUMN lyftron.slice.started_at IS 'when it was begun, if it is done';
+COMMENT ON COLUMN lyftron.slice.finished_at IS 'when it was done';
+COMMENT ON COLUMN lyftron.slice.pid IS 'process that read it, or last failed to';
+COMMENT ON COLUMN lyftron.slice.rows_read IS 'records read from the source';
+COMMENT ON COLUMN lyftron.slice.rows_written IS 'rows of the hidden heap';
+COMMENT ON COLUMN lyftron.slice.rows_rejected IS 'records that could not be loaded';
+COMMENT ON COLUMN lyftron.slice.error IS 'message of the last error';
+COMMENT ON COLUMN lyftron.slice.sqlstate IS 'SQLSTATE of the last error';
+COMMENT ON COLUMN lyftron.slice.detail IS 'detail of the last error';
+COMMENT ON COLUMN lyftron.slice.hint IS 'hint of the last error';
+
+CREATE VIEW lyftron.slices WITH (security_barrier) AS
+	SELECT s.run, r.pipeline, s.number, s.low, s.high,
+		CASE WHEN s.state <> 'waiting' THEN s.state WHEN p.pid IS NOT NULL THEN 'running'
+			WHEN EXISTS (SELECT FROM lyftron.state t WHERE t.pipeline = r.pipeline AND t.partition IS NULL
+				AND (t.page -> 'sliced' ->> 'run')::int8 = s.run) THEN 'waiting'
+			ELSE 'skipped' END AS state,
+		coalesce(timestamptz '2000-01-01 00:00:00+00' + nullif(p.param17, 0) * interval '1 microsecond', s.started_at) AS started_at,
+		s.finished_at, coalesce(p.pid, s.pid) AS pid, coalesce(s.rows_read, p.param3) AS rows_read, s.rows_written, s.rows_rejected,
+		s.attempt, s.error, s.sqlstate
+	FROM lyftron.slice s JOIN lyftron.run r ON r.id = s.run
+		LEFT JOIN pg_catalog.pg_stat_get_progress_info('COPY') p ON s.state = 'waiting' AND p.param11 = 19545
+			AND p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+			AND p.param15 = s.run AND p.param16 = s.number
+	WHERE pg_catalog.pg_has_role(r.owner, 'USAGE');
+GRANT SELECT ON lyftron.slices TO PUBLIC;
+COMMENT ON VIEW lyftron.slices IS 'slices that runs of your pipelines have cut their sources into';
+COMMENT ON COLUMN lyftron.slices.run IS 'the run that cut the source; a later one may go on with what it left';
+COMMENT ON COLUMN lyftron.slices.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.slices.number IS 'number of the slice, from 1; the first one has the rows without a value, too';
+COMMENT ON COLUMN lyftron.slices.low IS 'from this value on; null: from the first one';
+COMMENT ON COLUMN lyftron.slices.high IS 'below this value; null: to the last one';
+COMMENT ON COLUMN lyftron.slices.state IS 'waiting, running, done; failed: it is not tried again; skipped: the run ended without it';
+COMMENT ON COLUMN lyftron.slices.started_at IS 'when it was begun, if it is running or done';
+COMMENT ON COLUMN lyftron.slices.finished_at IS 'when it was done';
+COMMENT ON COLUMN lyftron.slices.pid IS 'process that reads it, or read it, or last failed to';
+COMMENT ON COLUMN lyftron.slices.rows_read IS 'records read from the source';
+COMMENT ON COLUMN lyftron.slices.rows_written IS 'rows that are in the hidden heap';
+COMMENT ON COLUMN lyftron.slices.rows_rejected IS 'records that could not be loaded';
+COMMENT ON COLUMN lyftron.slices.attempt IS 'how often it failed';
+COMMENT ON COLUMN lyftron.slices.error IS 'message of the last error';
+COMMENT ON COLUMN lyftron.slices.sqlstate IS 'SQLSTATE of the last error';
+
 CREATE VIEW lyftron.pipelines WITH (security_barrier) AS
 	SELECT name, owner, kind, source,
 		CASE WHEN destination_table IS NOT NULL THEN pg_catalog.format('%I.%I', destination_schema, destination_table) END AS destination,
 		mode, primary_key, cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, on_failure, missed, paused,
-		created_at, altered_at
+		lookback, slices, slice_by, created_at, altered_at
 	FROM lyftron.pipeline
 	WHERE pg_catalog.pg_has_role(owner, 'USAGE');
 GRANT SELECT ON lyftron.pipelines TO PUBLIC;
@@ -132,6 +211,9 @@ COMMENT ON COLUMN lyftron.pipelines.max_rejected IS 'a run that rejects more rec
 COMMENT ON COLUMN lyftron.pipelines.on_failure IS 'when it fails, those that come after it: skip, run or stop';
 COMMENT ON COLUMN lyftron.pipelines.missed IS 'times of the schedule that went by while nobody worked: once, skip or all';
 COMMENT ON COLUMN lyftron.pipelines.paused IS 'it is not queued by its schedule, and nothing of it is begun';
+COMMENT ON COLUMN lyftron.pipelines.lookback IS 'how far below the last value of the cursor an incremental run reads again: an interval or a number';
+COMMENT ON COLUMN lyftron.pipelines.slices IS 'in how many ranges a full refresh reads the source; 1: as a whole';
+COMMENT ON COLUMN lyftron.pipelines.slice_by IS 'column that slices are ranges of; null: the first one of the primary key';
 COMMENT ON COLUMN lyftron.pipelines.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipelines.altered_at IS 'when it was last altered';
 
@@ -168,19 +250,21 @@ CREATE FUNCTION lyftron.create_pipeline(name text, source text, destination text
 	nested text DEFAULT 'jsonb', schema_policy text DEFAULT 'evolve', schedule text DEFAULT NULL,
 	after text[] DEFAULT NULL, pool text DEFAULT 'default', on_reject text DEFAULT 'keep',
 	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT 'skip', missed text DEFAULT 'once',
+	lookback text DEFAULT NULL, slices integer DEFAULT 1, slice_by text DEFAULT NULL,
 	kind text DEFAULT 'load') RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text) IS
+COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text, text) IS
 	'make a pipeline that moves a relation or the rows of a query into a table, or (kind sql) executes SQL statements; primary_key and cursor default to those of the stream';
 
 CREATE FUNCTION lyftron.alter_pipeline(name text, source text DEFAULT NULL, destination text DEFAULT NULL,
 	mode text DEFAULT NULL, primary_key text[] DEFAULT NULL, cursor text DEFAULT NULL,
 	nested text DEFAULT NULL, schema_policy text DEFAULT NULL, schedule text DEFAULT NULL,
 	after text[] DEFAULT NULL, pool text DEFAULT NULL, on_reject text DEFAULT NULL,
-	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT NULL, missed text DEFAULT NULL) RETURNS void
+	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT NULL, missed text DEFAULT NULL,
+	lookback text DEFAULT NULL, slices integer DEFAULT NULL, slice_by text DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text) IS
-	'change what is given of a pipeline; an empty text takes cursor or schedule away, -1 the limit of rejected records';
+COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text) IS
+	'change what is given of a pipeline; an empty text takes cursor, schedule, lookback or slice_by away, -1 the limit of rejected records';
 
 CREATE FUNCTION lyftron.drop_pipeline(name text, if_exists boolean DEFAULT false) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_drop_pipeline' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

@@ -4,8 +4,7 @@
  *
  * The SELECT is planned anew for each piece of a run, as the pipeline's owner, with
  * the search_path of the source's definition.  A stream of lyftron_rest keeps its own
- * cursor (native); of anything else only the rows from the last cursor value on are
- * asked for, that value included, since more rows may have it by now.
+ * cursor (native); query.c has how the rows of anything else are chosen.
  */
 #include "postgres.h"
 
@@ -14,11 +13,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/analyze.h"
-#include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -27,9 +26,8 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/pipeline_internal.h"
 
-#define ALIAS			"_lyftron_source"
 #define LEARN_ROWS		1000
 #define MAX_STREAM_NAME 200
 
@@ -172,6 +170,12 @@ lyf_source_check_statements(const char *sql)
 	leave_source(&callback);
 }
 
+TupleDesc
+lyf_source_row(const char *sql)
+{
+	return ExecCleanTypeFromTL(analyze(sql)->targetList);
+}
+
 PlannedStmt *
 lyf_source_plan(const char *sql)
 {
@@ -188,18 +192,6 @@ lyf_source_check_permissions(PlannedStmt *plan, const char *sql)
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
 	ExecutorEnd(desc);
 	FreeQueryDesc(desc);
-}
-
-bool
-lyf_source_is_scan(PlannedStmt *plan, Oid relid)
-{
-	Plan	   *top = plan->planTree;
-	Index		scanned;
-
-	if (!OidIsValid(relid) || !IsA(top, ForeignScan) || plan->subplans != NIL)
-		return false;
-	scanned = ((ForeignScan *) top)->scan.scanrelid;
-	return scanned > 0 && rt_fetch(scanned, plan->rtable)->relid == relid;
 }
 
 /* a query's text in brackets, without the ; at its end and what comes after it */
@@ -250,7 +242,7 @@ lyf_source_open(const LyfPipeline *pipeline)
 	}
 	else
 		open_relation(source, pipeline->source);
-	query = analyze(psprintf("SELECT * FROM %s AS " ALIAS, source->from));
+	query = analyze(psprintf("SELECT * FROM %s AS " LYF_SOURCE_ALIAS, source->from));
 	source->desc = ExecCleanTypeFromTL(query->targetList);
 	source->native = source->shape != NULL &&
 		(pipeline->cursor == NULL ||
@@ -272,60 +264,20 @@ lyf_source_column(const LyfSource *source, const char *name)
 	return NULL;
 }
 
-/* The record as a whole, and after it the columns that key and cursor are taken from. */
-static void
-append_record(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *source)
+int64
+lyf_source_fingerprint(const LyfSource *source)
 {
-	bool		cursor_is_key = false;
-	ListCell   *lc;
+	uint64		hash = 0;
 
-	if (lyf_source_column(source, "_record") != NULL)
-		appendStringInfoString(sql, ALIAS "._record AS record");
-	else
-		appendStringInfoString(sql, "pg_catalog.to_jsonb(" ALIAS ") AS record");
-	foreach(lc, pipeline->primary_key)
+	for (int i = 0; i < source->desc->natts; i++)
 	{
-		appendStringInfo(sql, ", " ALIAS ".%s", quote_identifier(lfirst(lc)));
-		if (pipeline->cursor != NULL && strcmp(lfirst(lc), pipeline->cursor) == 0)
-			cursor_is_key = true;
+		Form_pg_attribute column = TupleDescAttr(source->desc, i);
+		const char *name = NameStr(column->attname);
+
+		hash = hash_combine64(hash, hash_bytes_extended((const unsigned char *) name, strlen(name), column->atttypid));
+		hash = hash_combine64(hash, (uint32) column->atttypmod);
 	}
-	if (pipeline->cursor != NULL && !cursor_is_key)
-		appendStringInfo(sql, ", " ALIAS ".%s", quote_identifier(pipeline->cursor));
-}
-
-static void
-append_bound(StringInfo sql, const LyfPipeline *pipeline, const LyfSource *source, const char *word,
-			 const char *operator, const char *bound)
-{
-	Form_pg_attribute column = lyf_source_column(source, pipeline->cursor);
-
-	if (column == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("the source has no column \"%s\", which is the pipeline's cursor", pipeline->cursor)));
-	appendStringInfo(sql, " %s " ALIAS ".%s %s %s::%s", word, quote_identifier(pipeline->cursor), operator,
-					 quote_literal_cstr(bound),
-					 format_type_extended(column->atttypid, column->atttypmod,
-										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-}
-
-char *
-lyf_source_sql(const LyfPipeline *pipeline, const LyfSource *source, const char *low, const char *high)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	if (lyf_nested_wants_record(lyf_nested_get(pipeline->nested)))
-		append_record(&sql, pipeline, source);
-	else
-		appendStringInfoString(&sql, ALIAS ".*");
-	appendStringInfo(&sql, " FROM %s AS " ALIAS, source->from);
-	if (low != NULL)
-		append_bound(&sql, pipeline, source, "WHERE", ">=", low);
-	if (high != NULL)
-		append_bound(&sql, pipeline, source, low != NULL ? "AND" : "WHERE", "<", high);
-	return sql.data;
+	return (int64) hash;
 }
 
 /* Look at some rows to learn what their JSON columns hold. */
@@ -339,10 +291,10 @@ learn_shapes(const LyfSource *source, List *names, LyfShapeLearner **learners)
 
 	initStringInfo(&sql);
 	foreach(lc, names)
-		appendStringInfo(&sql, "%s" ALIAS ".%s::pg_catalog.jsonb", sql.len > 0 ? ", " : "", quote_identifier(lfirst(lc)));
+		appendStringInfo(&sql, "%s" LYF_SOURCE_ALIAS ".%s::pg_catalog.jsonb", sql.len > 0 ? ", " : "", quote_identifier(lfirst(lc)));
 	SPI_connect();
 	portal = SPI_cursor_open_with_args(NULL,
-									   psprintf("SELECT %s FROM %s AS " ALIAS " LIMIT %d",
+									   psprintf("SELECT %s FROM %s AS " LYF_SOURCE_ALIAS " LIMIT %d",
 												sql.data, source->from, LEARN_ROWS),
 									   0, NULL, NULL, NULL, true, 0);
 	for (;;)

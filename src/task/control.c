@@ -55,7 +55,7 @@ static LyfCatalogPlan pause_task_plan = {
 };
 
 static LyfCatalogPlan pause_named_plan = {
-	"UPDATE lyftron.queue SET state = 'paused', blocked_on = NULL WHERE kind = 'pipeline' AND name = $1 AND state <> 'running'"
+	"UPDATE lyftron.queue SET state = 'paused', blocked_on = NULL WHERE kind IN ('pipeline', 'slice') AND name = $1 AND state <> 'running'"
 };
 
 #define RESUME \
@@ -65,7 +65,7 @@ static LyfCatalogPlan pause_named_plan = {
 #define RESUMED		" RETURNING pool, owner::oid AS owner, state"
 
 static LyfCatalogPlan resume_task_plan = {RESUME "id = $1" RESUMED};
-static LyfCatalogPlan resume_named_plan = {RESUME "kind = 'pipeline' AND name = $1" RESUMED};
+static LyfCatalogPlan resume_named_plan = {RESUME "kind IN ('pipeline', 'slice') AND name = $1" RESUMED};
 
 static LyfCatalogPlan set_pipeline_plan = {
 	"UPDATE lyftron.pipeline SET paused = $2 WHERE name = $1"
@@ -82,12 +82,12 @@ static LyfCatalogPlan set_pool_plan = {
 
 static LyfCatalogPlan find_over_plan = {
 	"SELECT id, kind, name, state, owner::oid AS owner, flow, window_start IS NOT NULL AS bounded, on_failure, pid FROM lyftron.history"
-	" WHERE id = $1 AND state IN ('failed', 'cancelled', 'skipped') AND retried_as IS NULL FOR UPDATE"
+	" WHERE id = $1 AND kind <> 'slice' AND state IN ('failed', 'cancelled', 'skipped') AND retried_as IS NULL FOR UPDATE"
 };
 
 static LyfCatalogPlan find_failed_plan = {
 	"SELECT id, kind, name, state, owner::oid AS owner, flow, window_start IS NOT NULL AS bounded, on_failure, pid FROM lyftron.history"
-	" WHERE state = 'failed' AND retried_as IS NULL AND finished_at >= $1 AND ($2 IS NULL OR name = $2) ORDER BY id FOR UPDATE"
+	" WHERE state = 'failed' AND kind <> 'slice' AND retried_as IS NULL AND finished_at >= $1 AND ($2 IS NULL OR name = $2) ORDER BY id FOR UPDATE"
 };
 
 static LyfCatalogPlan requeue_plan = {
@@ -198,6 +198,13 @@ is_run_by(int64 id, int pid)
 	return false;
 }
 
+void
+lyf_task_interrupt(int64 id, int pid)
+{
+	if (is_run_by(id, pid))
+		(void) kill(pid, SIGINT);
+}
+
 /* lyftron.cancel_task(id) */
 Datum
 lyf_cancel_task(PG_FUNCTION_ARGS)
@@ -217,8 +224,7 @@ lyf_cancel_task(PG_FUNCTION_ARGS)
 		 * cannot meet what the process does next.
 		 */
 		lyf_args_run_kept(&args, &cancel_running_plan, NULL, NULL);
-		if (is_run_by(id, subject->pid))
-			(void) kill(subject->pid, SIGINT);
+		lyf_task_interrupt(id, subject->pid);
 		PG_RETURN_BOOL(true);
 	}
 	lyf_args_run_kept(&args, &cancel_waiting_plan, NULL, NULL);

@@ -26,16 +26,33 @@ finish_run(void *arg)
 static ErrorData *
 execute_pipeline(LyfTask *task)
 {
-	return lyf_pipeline_run(task->name, &task->occasion, finish_run, task);
+	LyfRunCaller caller = {&task->occasion, finish_run, lyf_help_ask, lyf_help_dismiss, task};
+
+	return lyf_pipeline_run(task->name, &caller);
 }
 
-/* one transaction, all of it */
+/* command is the number of the run that has cut its source */
+static ErrorData *
+execute_slice(LyfTask *task)
+{
+	LyfRunCaller caller = {&task->occasion, finish_run, NULL, NULL, task};
+
+	return lyf_pipeline_help(task->name, strtoll(task->command, NULL, 10), &caller);
+}
+
+/*
+ * One transaction, all of it.  An error takes it away as a whole: with a foreign server that was lost it could
+ * not be committed.
+ */
 static ErrorData *
 execute_guarded(LyfGuarded function, LyfTask *task)
 {
 	ErrorData  *error = lyf_guarded(function, task);
 
-	return error != NULL ? error : lyf_guarded_commit();
+	if (error == NULL)
+		return lyf_guarded_commit();
+	SPI_rollback();
+	return error;
 }
 
 static bool
@@ -70,6 +87,7 @@ execute_webhook(LyfTask *task)
 
 static const TaskKind kinds[] = {
 	{"pipeline", execute_pipeline},
+	{"slice", execute_slice},
 	{"sql", execute_sql},
 	{"webhook", execute_webhook},
 };

@@ -36,7 +36,7 @@ CREATE VIEW lyftron.task_log WITH (security_barrier) AS
 GRANT SELECT ON lyftron.task_log TO PUBLIC;
 COMMENT ON VIEW lyftron.task_log IS 'what attempts at your tasks met: errors, warnings, notices, and what became of those that were not begun';
 COMMENT ON COLUMN lyftron.task_log.task IS 'number of the task';
-COMMENT ON COLUMN lyftron.task_log.kind IS 'pipeline, sql or webhook';
+COMMENT ON COLUMN lyftron.task_log.kind IS 'pipeline, slice, sql or webhook';
 COMMENT ON COLUMN lyftron.task_log.name IS 'name of the pipeline, the task or the alert';
 COMMENT ON COLUMN lyftron.task_log.attempt IS 'the attempt, from 1; 0: it was never begun';
 COMMENT ON COLUMN lyftron.task_log.at IS 'when';

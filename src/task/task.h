@@ -111,6 +111,13 @@ extern void lyf_flow_failed(int64 task, const char *name, int64 flow, const char
 /* in due.c: queue what its schedule says is due now */
 extern void lyf_schedules_tick(void);
 
+/* in control.c: the process that runs it is to let it be; with the lock of the task's row held */
+extern void lyf_task_interrupt(int64 id, int pid);
+
+/* in help.c: tasks that read slices of a run, which is a task itself (arg); of LyfRunCaller */
+extern void lyf_help_ask(void *arg, const LyfPipeline *pipeline, int64 sliced, int64 count);
+extern void lyf_help_dismiss(void *arg, const LyfPipeline *pipeline, bool stop);
+
 /* in execute.c: do it and commit, its end too; or its error, in CurrentMemoryContext */
 extern ErrorData *lyf_task_execute(LyfTask *task);
 
@@ -138,10 +145,6 @@ extern void lyf_alert_send(const LyfTask *task);
 
 /* in retention.c: what is older than lyftron.keep_history goes, a little at a time */
 extern void lyf_retention_tick(void);
-
-/* in outcome.c: may an error pass by itself; and not before when, if the source said so (0: it did not) */
-extern bool lyf_error_is_transient(const ErrorData *error);
-extern int64 lyf_error_retry_after_ms(const ErrorData *error);
 
 /* in tick.c: look after the queue, unless another session just does; the caller commits */
 extern void lyf_tick(void);

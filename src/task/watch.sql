@@ -68,16 +68,25 @@ COMMENT ON COLUMN lyftron.jobs.detail IS 'detail of the error';
 COMMENT ON COLUMN lyftron.jobs.hint IS 'hint of the error';
 COMMENT ON COLUMN lyftron.jobs.pid IS 'process that runs or ran it';
 
+-- A page of a pipeline that is read in slices names the run that cut them; others than the run's own process may be reading some.
 CREATE VIEW lyftron.progress WITH (security_barrier) AS
 	SELECT r.id, r.pipeline, r.pid, r.started_at, x.elapsed, x.rows_read, x.bytes, x.requests, r.checkpoints, x.slices_done, x.slices,
 		pg_catalog.round(x.rows_read::numeric / nullif(extract(epoch FROM x.elapsed), 0.0)) AS rows_per_second,
 		CASE WHEN x.slices_done BETWEEN 1 AND x.slices THEN
 			r.started_at + x.elapsed * (x.slices::float8 / x.slices_done) END AS estimated_end
 	FROM lyftron.run r
-		LEFT JOIN pg_catalog.pg_stat_get_progress_info('COPY') p ON p.pid = r.pid AND p.param11 = 19545,
+		LEFT JOIN pg_catalog.pg_stat_get_progress_info('COPY') p ON p.pid = r.pid AND p.param11 = 19545
+		LEFT JOIN lyftron.state t ON t.pipeline = r.pipeline AND t.partition IS NULL,
+		LATERAL (SELECT (t.page -> 'sliced' ->> 'run')::int8 AS sliced) g,
+		LATERAL (SELECT count(*) AS slices, count(*) FILTER (WHERE s.state = 'done') AS done, coalesce(sum(s.rows_read), 0) +
+			coalesce((SELECT sum(q.param3) FROM pg_catalog.pg_stat_get_progress_info('COPY') q WHERE q.param11 = 19545 AND q.param15 = g.sliced
+				AND q.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())), 0) AS rows_read
+			FROM lyftron.slice s WHERE s.run = g.sliced) s,
 		LATERAL (SELECT pg_catalog.clock_timestamp() - r.started_at AS elapsed,
-			r.rows_read + coalesce(p.param3, 0) AS rows_read, r.bytes + coalesce(p.param1, 0) AS bytes,
-			r.requests + coalesce(p.param12, 0) AS requests, nullif(p.param13, 0) AS slices_done, nullif(p.param14, 0) AS slices) x
+			CASE WHEN g.sliced IS NULL THEN r.rows_read + coalesce(p.param3, 0) ELSE s.rows_read END::bigint AS rows_read,
+			r.bytes + coalesce(p.param1, 0) AS bytes, r.requests + coalesce(p.param12, 0) AS requests,
+			CASE WHEN g.sliced IS NULL THEN nullif(p.param13, 0) ELSE s.done END AS slices_done,
+			CASE WHEN g.sliced IS NULL THEN nullif(p.param14, 0) ELSE s.slices END AS slices) x
 	WHERE r.state = 'running' AND pg_catalog.pg_has_role(r.owner, 'USAGE')
 		AND EXISTS (SELECT FROM pg_catalog.pg_locks l
 			WHERE l.locktype = 'advisory' AND l.objsubid = 19545 AND l.pid = r.pid AND l.granted);

@@ -2,7 +2,7 @@
 """Loads the same records by each contender in turn, and prints what each round cost.
 
 Started by run.sh, which has built everything: servers run, records are there.  What a contender is
-stands in the functions below, one each; how it is watched in watch.py.
+stands in the functions below, one each; how they take turns and are watched in ../contest.py and ../watch.py.
 """
 import argparse
 import json
@@ -11,45 +11,39 @@ import shlex
 import subprocess
 import sys
 
+import contest
 import report
-from watch import Psql, Watch
+from contest import Contender
+from watch import Watch, children, cpu, threads_cpu
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 COLUMNS = "id key name status amount score active created_at due_on owner_mail city tags".split()
 FLIGHTS = 336776
+
+# of COPY text's backend CPU and wall time; of dlt's wall time; MB
+GOAL_COPY, GOAL_DLT, GOAL_MEMORY = 0.7, 1 / 50, 64
+
 META = "_lyftron_id uuid, _lyftron_extracted_at timestamptz, _lyftron_loaded_at timestamptz, _lyftron_run bigint"
 
 
-class Bench:
+class Bench(contest.Contest):
     """The servers, and how many records there are."""
 
     def __init__(self, args):
-        self.args = args
-        self.watch = Watch(args.postmaster, args.nginx)
-        self.admin = Psql()
+        super().__init__(args, Watch(args.postmaster, self.service_cpu))
+        self.other_service = None   # pid of what serves instead of nginx
         self.rows_copy = os.path.join(args.data, "rows.copy")
         self.made = {"binary": os.path.join(args.scratch, "rows.binary"), "meta": os.path.join(args.scratch, "rows.meta")}
         self.fingerprints = {}
 
-    def sql(self, text):
-        return self.admin.run(text)
+    def service_cpu(self):
+        if self.other_service:
+            return threads_cpu(self.other_service)
+        return sum(cpu(p) for p in children(self.args.nginx))
 
     def fresh(self, columns=""):
         self.sql("DROP TABLE IF EXISTS loaded.items; CREATE TABLE loaded.items (LIKE source.model%s);" % columns)
-
-    def in_backend(self, sql, profile=None):
-        """A statement in a session of its own; caches that any session fills at first are filled."""
-        session = Psql()
-        session.run("SELECT count(*) FROM pg_class; SET application_name = 'bench';")
-        self.sql("CHECKPOINT")
-        sample = self.watch.session(session, sql, profile)
-        session.close()
-        return sample
-
-    def in_shell(self, command, uses_server=True):
-        self.sql("CHECKPOINT")
-        return self.watch.command(["bash", "-c", "set -o pipefail; " + command], uses_server)
 
     def prepare(self):
         """Files that only the server can write, from the rows that COPY was given."""
@@ -139,9 +133,9 @@ def flights(bench, profile):
         SELECT lyftron.create_pipeline('flights', source => 'source.flights', destination => 'loaded.flights',
             mode => 'incremental');""" % bench.args.flights_port)
     service = start_flights(bench)
-    bench.watch.other_service = service.pid
+    bench.other_service = service.pid
     sample = bench.in_backend("CALL lyftron.run('flights')", profile)
-    bench.watch.other_service = None
+    bench.other_service = None
     service.terminate()
     service.wait()
     sample.rows = int(bench.sql("SELECT count(*) FROM loaded.flights"))
@@ -189,15 +183,6 @@ def cdk(bench, profile):
     return sample
 
 
-class Contender:
-    def __init__(self, run, what, kind, loads=True):
-        self.name = run.__name__
-        self.run = run
-        self.what = what
-        self.kind = kind
-        self.loads = loads      # leaves all columns in loaded.items
-
-
 CONTENDERS = [
     Contender(curl, "curl drains the pages", "limit", False),
     Contender(parse, "the fastest engine parses them", "limit", False),
@@ -216,18 +201,10 @@ CONTENDERS = [
 ]
 
 
-def wanted(names, peers):
-    chosen = names.split(",") if names else None
-    unknown = set(chosen or ()) - {c.name for c in CONTENDERS}
-    if unknown:
-        sys.exit("no contender is called %s; there are: %s" % (", ".join(sorted(unknown)), ", ".join(c.name for c in CONTENDERS)))
-    return [c for c in CONTENDERS if (c.name in chosen if chosen else c.kind in ("limit", "lyftron") or peers and c.kind == "peer")]
-
-
 def run_one(bench, contender, profile=None):
     """One measurement, and the check that what was loaded is what COPY loads; a peer may change values, which is told."""
-    few = contender.kind == "peer"
-    records = bench.args.few if few else FLIGHTS if contender.kind == "flights" else bench.args.records
+    few = contender.few
+    records = FLIGHTS if contender.kind == "flights" else bench.records(contender)
     sample = contender.run(bench, profile)
     sample.records = records
     if contender.loads:
@@ -242,28 +219,38 @@ def run_one(bench, contender, profile=None):
     return sample
 
 
+def print_report(lines):
+    print("\nMedians of %d rounds. Microseconds a record of wall time, and of CPU; nginx's is in no ratio. The backend's memory is"
+          "\nanonymous memory (RssAnon), the client's all it has in memory, both peaks. \"x COPY\": ratios to COPY from a text file,"
+          "\nper record, where a contender had fewer. For a client with connections of its own, \"backend\" is the whole server."
+          "\n(!): it has changed values on the way.\n" % next(iter(lines.values())).rounds)
+    copy, peer = lines.get("copy_text"), lines.get("dlt_default")
+    report.print_table(lines.values(), "nginx", [("x COPY: wall", copy, "wall"), ("backend CPU", copy, "backend"), ("all CPU", copy, "cpu")])
+    goals = []
+    for line in lines.values():
+        if line.contender.kind != "lyftron":
+            continue
+        if copy:
+            goals.append((line, "backend CPU, x COPY text", line.backend / copy.backend, GOAL_COPY, ""))
+            goals.append((line, "wall, x COPY text", line.wall / copy.wall, GOAL_COPY, ""))
+        if peer:
+            goals.append((line, "wall, x dlt", line.wall / peer.wall, GOAL_DLT, ""))
+        goals.append((line, "memory of the backend", line.backend_mb, GOAL_MEMORY, " MB"))
+    report.print_goals(goals)
+
+
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("data", "scratch", "all", "few-url", "engines", "dlt", "cdk", "flights", "only", "profile"):
-        parser.add_argument("--" + name, default="")
-    for name in ("records", "few", "rounds", "postmaster", "nginx", "flights-port"):
-        parser.add_argument("--" + name, type=int, required=True)
-    parser.add_argument("--peers", action="store_true")
+    contest.add_arguments(parser, ("data", "all", "few-url", "engines", "dlt", "cdk", "flights"), ("nginx", "flights-port"))
     args = parser.parse_args()
     bench = Bench(args)
     bench.prepare()
     if args.profile:
-        for contender in wanted(args.profile, args.peers):
+        for contender in contest.wanted(CONTENDERS, args.profile, args.peers):
             run_one(bench, contender, os.path.join(args.scratch, contender.name + ".perf"))
         return
-    contenders = wanted(args.only, args.peers)
-    samples = {c.name: [] for c in contenders}
-    for number in range(args.rounds):
-        for contender in contenders:
-            sample = run_one(bench, contender)
-            samples[contender.name].append(sample)
-            print("round %d: %-14s %s" % (number + 1, contender.name, sample), file=sys.stderr, flush=True)
-    report.print_all(contenders, samples)
+    contenders = contest.wanted(CONTENDERS, args.only, args.peers)
+    print_report(contest.run_rounds(args.rounds, contenders, lambda contender: run_one(bench, contender)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 /*
  * outcome.c
- *		Which errors of a task may pass by themselves.
+ *		Which errors of a run may pass by themselves.
  */
 #include "postgres.h"
 
 #include "base/failure.h"
-#include "task/task.h"
+#include "pipeline/pipeline.h"
 
 /* whole classes of SQLSTATE, and single ones, that may be gone on the next attempt */
 static const char *const transient_classes[] = {"08", "40", "53", "58"};

@@ -80,13 +80,15 @@ class Psql:
 
 class Sample:
     """What one measurement has found: seconds and MB."""
-    wall = client = backend = server = nginx = backend_mb = client_mb = 0.0
+    wall = client = backend = server = source = backend_mb = client_mb = 0.0
+    first_ms = None     # until the first row, where that was measured
     records = 0
     differs = False
 
     def __str__(self):
-        return "%.2f s, CPU: client %.2f, backend %.2f, rest of server %.2f, nginx %.2f; MB: client %.0f, backend %.0f" % (
-            self.wall, self.client, self.backend, self.server, self.nginx, self.client_mb, self.backend_mb)
+        return "%.2f s, CPU: client %.2f, backend %.2f, rest of server %.2f, source %.2f; MB: client %.0f, backend %.0f%s" % (
+            self.wall, self.client, self.backend, self.server, self.source, self.client_mb, self.backend_mb,
+            "; first row after %.1f ms" % self.first_ms if self.first_ms is not None else "")
 
 
 class Peak(threading.Thread):
@@ -110,18 +112,14 @@ class Peak(threading.Thread):
 
 
 class Watch:
-    def __init__(self, postmaster, nginx):
+    """The server with this postmaster, and what records come from: source_cpu() has the seconds that it ran."""
+
+    def __init__(self, postmaster, source_cpu):
         self.postmaster = postmaster
-        self.nginx = nginx
-        self.other_service = None   # pid of what serves instead of nginx
+        self.source_cpu = source_cpu
 
     def server_cpu(self):
         return reaped_cpu(self.postmaster) + sum(cpu(p) for p in children(self.postmaster))
-
-    def nginx_cpu(self):
-        if self.other_service:
-            return threads_cpu(self.other_service)
-        return sum(cpu(p) for p in children(self.nginx))
 
     def backend_memory(self):
         return max((memory(p, "RssAnon") for p in children(self.postmaster)), default=0)
@@ -134,13 +132,13 @@ class Watch:
         if perf:
             time.sleep(1)
         peak = Peak([lambda: memory(pids[0], "RssAnon"), lambda: memory(pids[1], "VmHWM")])
-        before = cpu(pids[0]), cpu(pids[1]), self.server_cpu(), self.nginx_cpu()
+        before = cpu(pids[0]), cpu(pids[1]), self.server_cpu(), self.source_cpu()
         start = time.monotonic()
         session.run(sql)
         sample = Sample()
         sample.wall = time.monotonic() - start
-        after = cpu(pids[0]), cpu(pids[1]), self.server_cpu(), self.nginx_cpu()
-        sample.backend, sample.client, sample.server, sample.nginx = (a - b for a, b in zip(after, before))
+        after = cpu(pids[0]), cpu(pids[1]), self.server_cpu(), self.source_cpu()
+        sample.backend, sample.client, sample.server, sample.source = (a - b for a, b in zip(after, before))
         sample.server = max(sample.server - sample.backend, 0)
         sample.backend_mb, sample.client_mb = peak.stop()
         if perf:
@@ -150,7 +148,7 @@ class Watch:
 
     def command(self, command, uses_server):
         """A command and all that it starts; if it uses the server, the whole of it counts as its backend."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN), self.server_cpu(), self.nginx_cpu()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN), self.server_cpu(), self.source_cpu()
         start = time.monotonic()
         process = subprocess.Popen(command)
         peak = Peak([self.backend_memory if uses_server else lambda: 0, lambda: sum(memory(p, "VmHWM") for p in tree(process.pid))])
@@ -162,6 +160,6 @@ class Watch:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         sample.client = used.ru_utime + used.ru_stime - before[0].ru_utime - before[0].ru_stime
         sample.backend = self.server_cpu() - before[1] if uses_server else 0
-        sample.nginx = self.nginx_cpu() - before[2]
+        sample.source = self.source_cpu() - before[2]
         sample.backend_mb, sample.client_mb = peak.stop()
         return sample
