@@ -9,6 +9,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -19,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/version.h"
 
 Oid
 lyf_schema_oid(void)
@@ -43,9 +45,9 @@ lock_extension(Oid relid)
 		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 }
 
-/* The owner of the extension's tables: who ran the install script. */
-static Oid
-catalog_owner(void)
+/* who ran the install script */
+Oid
+lyf_catalog_owner(void)
 {
 	Oid			relid = get_relname_relid("connector", lyf_schema_oid());
 	HeapTuple	tuple;
@@ -60,6 +62,7 @@ catalog_owner(void)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	lock_extension(relid);
+	lyf_version_require();
 	return owner;
 }
 
@@ -82,16 +85,15 @@ set_for_now(const char *setting, const char *value)
  * may have been made when a table was empty, and be used when it is not.
  */
 static Scope
-enter(bool keep, bool plain)
+enter(bool keep)
 {
 	Scope		scope;
 
 	GetUserIdAndSecContext(&scope.caller, &scope.sec_context);
 	scope.guc_level = NewGUCNestLevel();
-	SetUserIdAndSecContext(catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	if (!plain)
-		set_for_now("search_path", "pg_catalog, pg_temp");
-	if (keep && !plain)
+	SetUserIdAndSecContext(lyf_catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	set_for_now("search_path", "pg_catalog, pg_temp");
+	if (keep)
 	{
 		set_for_now("enable_seqscan", "off");
 		set_for_now("jit", "off");	/* what is off costs so much that it would seem worth it */
@@ -154,7 +156,7 @@ run(LyfCatalogPlan *statement, bool keep, int nargs, const Oid *types, const Dat
 	int			result;
 
 	set_null_flags(null_flags, nargs, nulls);
-	scope = enter(keep, statement->plain && statement->plan != NULL);
+	scope = enter(keep);
 	if (keep && statement->plan == NULL)
 		statement->plan = prepare(statement->sql, nargs, types);
 	if (keep)
@@ -201,4 +203,45 @@ lyf_catalog_text(HeapTuple tuple, TupleDesc desc, const char *name)
 	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int64
+lyf_catalog_integer(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	if (isnull)
+		return 0;
+	return SPI_gettypeid(desc, SPI_fnumber(desc, name)) == INT8OID ? DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+Oid
+lyf_catalog_oid(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+bool
+lyf_catalog_bool(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+void
+lyf_catalog_take_id(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	*(int64 *) arg = lyf_catalog_integer(tuple, desc, "id");
+}
+
+void
+lyf_catalog_take_bool(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	*(bool *) arg = lyf_catalog_bool(tuple, desc, NameStr(TupleDescAttr(desc, 0)->attname));
 }

@@ -27,6 +27,7 @@
 #include "base/compat.h"
 #include "base/guard.h"
 #include "base/settings.h"
+#include "base/version.h"
 #include "pipeline/pipeline.h"
 
 LYF_FUNCTION_INFO_V1(lyf_run);
@@ -546,9 +547,12 @@ ErrorData *
 lyf_pipeline_run(const char *name, const LyfOccasion *occasion, LyfRunFinish finish, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ErrorData  *error;
+	ErrorData  *volatile error = NULL;
 	Run		   *run;
+	bool		held;
 
+	lyf_version_require();
+	held = lyf_version_hold(true);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run = make_run(name);
 	run->occasion = occasion;
@@ -562,6 +566,7 @@ lyf_pipeline_run(const char *name, const LyfOccasion *occasion, LyfRunFinish fin
 	{
 		if (run->locked)
 			lyf_pipeline_unlock(name);
+		(void) lyf_version_hold(held);
 	}
 	PG_END_TRY();
 	/* the error is in it */

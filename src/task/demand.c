@@ -58,22 +58,22 @@ take_want(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	Demand	   *demand = arg;
 	LyfBoardWant *want = &demand->wants[demand->count];
-	bool		isnull;
+	int64		ready = lyf_catalog_integer(tuple, desc, "ready");
 
 	if (demand->count == LYF_BOARD_WANTS)
 		return;
 	memset(want, 0, sizeof(LyfBoardWant));
 	want->database = MyDatabaseId;
-	want->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	want->owner = lyf_catalog_oid(tuple, desc, "owner");
 	namestrcpy(&want->pool, lyf_catalog_text(tuple, desc, "pool"));
-	want->wanted = (int) lyf_task_integer(tuple, desc, "wanted");
-	want->keep = (int) lyf_task_integer(tuple, desc, "min_workers");
-	want->idle_ms = (int) Min(lyf_task_integer(tuple, desc, "idle_ms"), PG_INT32_MAX);
-	want->most = (int) lyf_task_integer(tuple, desc, "max_workers");
+	want->wanted = (int) lyf_catalog_integer(tuple, desc, "wanted");
+	want->keep = (int) lyf_catalog_integer(tuple, desc, "min_workers");
+	want->idle_ms = (int) Min(lyf_catalog_integer(tuple, desc, "idle_ms"), PG_INT32_MAX);
+	want->most = (int) lyf_catalog_integer(tuple, desc, "max_workers");
 	demand->count++;
 	/* a worker that was not woken when a task became ready is now */
-	for (int64 ready = lyf_task_integer(tuple, desc, "ready"); ready > 0; ready--)
-		lyf_wake_at_commit(NameStr(want->pool), want->owner);
+	if (ready > 0)
+		lyf_wake_at_commit(NameStr(want->pool), want->owner, (int) Min(ready, LYF_BOARD_WORKERS));
 }
 
 static int

@@ -299,6 +299,12 @@ CREATE FUNCTION lyftron.enqueue(command text, name text DEFAULT NULL, pool text 
 COMMENT ON FUNCTION lyftron.enqueue(text, text, text, integer, timestamptz, text, text, integer) IS
 	'queue SQL statements as a task of the caller''s; its number, or null where one of that unique_key is there already';
 
+CREATE FUNCTION lyftron.enqueue(commands text[], name text DEFAULT NULL, pool text DEFAULT 'default', priority integer DEFAULT 0,
+	run_at timestamptz DEFAULT NULL, key text DEFAULT NULL, max_attempts integer DEFAULT 5) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'lyf_enqueue_several' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION lyftron.enqueue(text[], text, text, integer, timestamptz, text, integer) IS
+	'queue SQL statements as tasks of the caller''s, one for each command; their numbers, in that order';
+
 CREATE FUNCTION lyftron.trigger(pipeline text, downstream boolean DEFAULT true, on_failure text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'lyf_trigger' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION lyftron.trigger(text, boolean, text) IS
