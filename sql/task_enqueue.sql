@@ -28,7 +28,7 @@ SELECT lyftron.enqueue('SELECT 1', pool => 'p', key => 'k') > 0 AS queued;
 SELECT lyftron.enqueue('SELECT 1', pool => 'p', key => 'k', unique_key => 'u') > 0 AS queued;
 SELECT lyftron.enqueue(ARRAY['SELECT 1'], pool => 'p', key => 'k') > 0 AS queued;
 SELECT lyftron.enqueue(ARRAY['SELECT 1', 'SELECT 1'], pool => 'p', key => 'k') > 0 AS queued;
-SELECT DISTINCT id = seq AS first, created_at = run_at AS now, to_jsonb(q) - '{id,seq,created_at,run_at,unique_key,exclusive,owner}'::text[] AS row FROM lyftron.queue q;
+SELECT DISTINCT seq >= id AS in_turn, created_at = run_at AS now, to_jsonb(q) - '{id,seq,created_at,run_at,unique_key,exclusive,owner}'::text[] AS row FROM lyftron.queue q;
 SELECT count(*), count(unique_key), count(exclusive), count(*) FILTER (WHERE owner = session_user::regrole) AS mine FROM lyftron.queue;
 
 -- it is seen by what comes next, and gone with its subtransaction

@@ -28,42 +28,49 @@ lyf_schema_oid(void)
 	return get_namespace_oid("lyftron", false);
 }
 
-/*
- * Keep the extension from being dropped until the transaction ends.  Who drops it locks it first, and then table after
- * table: without this, he and we could wait for each other's.
- */
-static void
-lock_extension(Oid relid)
+/* what was found of the extension, and when, by the count of changes */
+typedef struct Known
 {
-	static Oid	known_relid = InvalidOid;
-	static Oid	extension = InvalidOid;
+	uint64		at;
+	Oid			owner;			/* of its tables: who ran the install script */
+	Oid			extension;		/* InvalidOid: the tables are no extension's */
+} Known;
 
-	if (relid != known_relid)
-		extension = get_extension_oid("lyftron", true);
-	known_relid = relid;
-	if (OidIsValid(extension))
-		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-}
-
-/* who ran the install script */
-Oid
-lyf_catalog_owner(void)
+static Known
+look_up(void)
 {
-	Oid			relid = get_relname_relid("connector", lyf_schema_oid());
-	HeapTuple	tuple;
-	Oid			owner;
+	Known		known = {.at = lyf_version_changes()};
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(get_relname_relid("connector", lyf_schema_oid())));
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the lyftron extension's tables are not there"),
 				 errhint("Run CREATE EXTENSION lyftron in this database.")));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	known.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	lock_extension(relid);
+	known.extension = get_extension_oid("lyftron", true);
+	return known;
+}
+
+/*
+ * Who drops the extension locks it first, and then table after table: without a lock on it, he and we could wait for each
+ * other's.
+ */
+Oid
+lyf_catalog_owner(void)
+{
+	static Known known;
+
+	if (known.at != lyf_version_changes())
+		known = look_up();
+	if (OidIsValid(known.extension))
+		LockDatabaseObject(ExtensionRelationId, known.extension, 0, AccessShareLock);
+	/* it may have gone while we waited */
+	if (known.at != lyf_version_changes())
+		known = look_up();
 	lyf_version_require();
-	return owner;
+	return known.owner;
 }
 
 /* what entering puts aside */

@@ -76,21 +76,23 @@ typedef struct LyfInsertTarget LyfInsertTarget;
 typedef struct LyfInsertTable
 {
 	const char *name;
+	const char *sequence;		/* numbers a row: its next number goes into */
+	int			numbered;		/* so many columns, the first */
 	const LyfInsertColumn *columns;
 	int			count;
 	/* what is known of it */
+	uint64		looked_up;		/* at this count of changes, */
+	Oid			relid;
+	Oid			sequence_relid;
 	LyfInsertTarget *target;
 	bool		watched;
 	int			changes;
 } LyfInsertTable;
 
 /*
- * Write rows as the tables' owner, but without a statement: values and nulls have those of one row after those of the other.
- * False: nothing was written, since the table, or a row, is one that takes a statement.
+ * Write rows as the tables' owner, but without a statement: values and nulls have those of one row after those of the other,
+ * and get the numbers.  False: nothing was written, since the table, or a row, is one that takes a statement.
  */
-extern bool lyf_catalog_insert(LyfInsertTable *table, int rows, const Datum *values, const bool *nulls);
-
-/* the next number of a sequence of ours, as its owner */
-extern int64 lyf_catalog_nextval(const char *sequence);
+extern bool lyf_catalog_insert(LyfInsertTable *table, int rows, Datum *values, bool *nulls);
 
 #endif							/* LYF_CATALOG_H */

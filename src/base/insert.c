@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 
 #include "base/catalog.h"
+#include "base/version.h"
 
 typedef struct TargetIndex
 {
@@ -143,10 +144,13 @@ learn_index(LyfInsertTarget *target, Oid oid)
 	index->unique = rel->rd_index->indisunique;
 	index->info = BuildIndexInfo(rel);
 	if (!rel->rd_index->indisvalid || !rel->rd_index->indimmediate || rel->rd_rel->relam != BTREE_AM_OID ||
-		index->info->ii_Expressions != NIL || index->info->ii_ExclusionOps != NULL)
+		index->info->ii_ExclusionOps != NULL)
 		target->plain = false;
 	else
+	{
 		index->info->ii_PredicateState = ExecPrepareQual(index->info->ii_Predicate, target->estate);
+		index->info->ii_ExpressionsState = ExecPrepareExprList(index->info->ii_Expressions, target->estate);
+	}
 	index_close(rel, NoLock);
 }
 
@@ -263,12 +267,30 @@ insert_into_index(LyfInsertTarget *target, Relation rel, const TargetIndex *inde
 		index_close(index_rel, NoLock);
 }
 
+static void
+number_rows(const LyfInsertTable *table, int rows, Datum *values, bool *nulls)
+{
+	for (int row = 0; row < rows; row++, values += table->count, nulls += table->count)
+	{
+		Datum		number = Int64GetDatum(nextval_internal(table->sequence_relid, false));
+
+		for (int i = 0; i < table->numbered; i++)
+		{
+			values[i] = number;
+			nulls[i] = false;
+		}
+	}
+}
+
 static bool
-insert(LyfInsertTable *table, Relation rel, int rows, const Datum *values, const bool *nulls)
+insert(LyfInsertTable *table, Relation rel, int rows, Datum *values, bool *nulls)
 {
 	LyfInsertTarget *target = know(table, rel);
 
-	if (!target->plain || !fill_slots(target, table, rows, values, nulls))
+	if (!target->plain)
+		return false;
+	number_rows(table, rows, values, nulls);
+	if (!fill_slots(target, table, rows, values, nulls))
 		return false;
 	if (rows == 1)
 		table_tuple_insert(rel, target->slots[0], GetCurrentCommandId(true), 0, NULL);
@@ -283,8 +305,20 @@ insert(LyfInsertTable *table, Relation rel, int rows, const Datum *values, const
 	return true;
 }
 
+static void
+look_up(LyfInsertTable *table)
+{
+	uint64		changes = lyf_version_changes();
+
+	if (table->looked_up == changes)
+		return;
+	table->relid = get_relname_relid(table->name, lyf_schema_oid());
+	table->sequence_relid = get_relname_relid(table->sequence, lyf_schema_oid());
+	table->looked_up = changes;
+}
+
 bool
-lyf_catalog_insert(LyfInsertTable *table, int rows, const Datum *values, const bool *nulls)
+lyf_catalog_insert(LyfInsertTable *table, int rows, Datum *values, bool *nulls)
 {
 	Oid			caller;
 	int			sec_context;
@@ -295,16 +329,10 @@ lyf_catalog_insert(LyfInsertTable *table, int rows, const Datum *values, const b
 	PreventCommandIfReadOnly("INSERT");
 	GetUserIdAndSecContext(&caller, &sec_context);
 	SetUserIdAndSecContext(lyf_catalog_owner(), sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	rel = table_open(get_relname_relid(table->name, lyf_schema_oid()), RowExclusiveLock);
+	look_up(table);
+	rel = table_open(table->relid, RowExclusiveLock);
 	inserted = insert(table, rel, rows, values, nulls);
 	table_close(rel, NoLock);
 	SetUserIdAndSecContext(caller, sec_context);
 	return inserted;
-}
-
-int64
-lyf_catalog_nextval(const char *sequence)
-{
-	(void) lyf_catalog_owner();
-	return nextval_internal(get_relname_relid(sequence, lyf_schema_oid()), false);
 }

@@ -18,8 +18,7 @@
 
 const char *const lyf_library_version = LYF_VERSION;
 
-/* counts changes of relations and functions: where there was none, the extension is the same, too */
-static uint64 changes = 1;
+static uint64 changes = 0;		/* 0: nobody counts yet */
 static uint64 served_at = 0;	/* the count when the version was found to be served */
 static bool held = false;
 
@@ -77,22 +76,27 @@ is_listed(const char *version)
 	return false;
 }
 
+uint64
+lyf_version_changes(void)
+{
+	if (changes == 0)
+	{
+		CacheRegisterRelcacheCallback(note_relation, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, note_function, (Datum) 0);
+		changes++;
+	}
+	return changes;
+}
+
 /* the version that is not served, or NULL */
 static char *
 unserved_version(void)
 {
-	static bool watched = false;
-	uint64		at = changes;
+	uint64		at = lyf_version_changes();
 	char	   *version;
 
 	if (served_at == at)
 		return NULL;
-	if (!watched)
-	{
-		CacheRegisterRelcacheCallback(note_relation, (Datum) 0);
-		CacheRegisterSyscacheCallback(PROCOID, note_function, (Datum) 0);
-		watched = true;
-	}
 	version = extension_version();
 	if (version != NULL && !is_listed(version))
 		return version;

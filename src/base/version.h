@@ -11,6 +11,9 @@
 
 extern const char *const lyf_library_version;
 
+/* counts changes of relations and functions of this database; where there was none, the extension is as it was, too */
+extern uint64 lyf_version_changes(void);
+
 /* Does this library know the extension's version, as far as there is one?  In a transaction. */
 extern bool lyf_version_is_served(void);
 

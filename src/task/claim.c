@@ -50,14 +50,18 @@ struct LyfClaimer
 	int64		look_took_us;
 };
 
+/* in the index ready tasks stand by a hash of their pool */
+#define POOL(column, pool) \
+	"hashtextextended(" column ", 0) = hashtextextended(" pool ", 0) AND " column " = " pool
+
 static LyfCatalogPlan lanes_plan = {
 	"WITH RECURSIVE lane AS ("
 	" (SELECT owner::oid AS owner, priority, seq FROM lyftron.queue"
-	"  WHERE state = 'ready' AND pool = $1 ORDER BY lyftron.queue.owner, priority, seq LIMIT 1)"
+	"  WHERE state = 'ready' AND " POOL("lyftron.queue.pool", "$1") " ORDER BY lyftron.queue.owner, priority, seq LIMIT 1)"
 	" UNION ALL"
 	" SELECT n.owner, n.priority, n.seq FROM lane l, LATERAL ("
 	"  SELECT q.owner::oid AS owner, q.priority, q.seq FROM lyftron.queue q"
-	"  WHERE q.state = 'ready' AND q.pool = $1 AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
+	"  WHERE q.state = 'ready' AND " POOL("q.pool", "$1") " AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
 	"  ORDER BY q.owner, q.priority, q.seq LIMIT 1) n)"
 	" SELECT owner, priority, seq FROM lane ORDER BY priority, owner"
 };
@@ -68,9 +72,9 @@ static LyfCatalogPlan lanes_plan = {
  */
 static LyfCatalogPlan claim_plan = {
 	"WITH next AS MATERIALIZED (SELECT id FROM lyftron.queue"
-	"  WHERE state = 'ready' AND pool = $1 AND owner = $2::regrole AND priority = $3 AND seq > $4"
+	"  WHERE state = 'ready' AND " POOL("pool", "$1") " AND owner = $2::regrole AND priority = $3 AND seq > $4"
 	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
-	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	"  ORDER BY hashtextextended(pool, 0), owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
 	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
 	" FROM next WHERE q.id = next.id"

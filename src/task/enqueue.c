@@ -61,12 +61,13 @@ static const LyfInsertColumn columns[COLUMNS] = {
 	[CREATED_AT] = {"created_at", TIMESTAMPTZOID},
 };
 
-static LyfInsertTable queue = {"queue", columns, COLUMNS};
+/* a task is as far in its order as its number says: both grow alike */
+static LyfInsertTable queue = {"queue", "queue_seq", SEQ + 1, columns, COLUMNS};
 
 static LyfCatalogPlan insert_plan = {
-	"INSERT INTO lyftron.queue (id, seq, state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive,"
-	" run_at, max_attempts, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING"
+	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive,"
+	" run_at, max_attempts, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+	" ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
 };
 
 typedef struct NewTask
@@ -135,26 +136,17 @@ describe(NewTask *task, FunctionCallInfo fcinfo, int max_attempts)
 	set(task, CREATED_AT, TimestampTzGetDatum(now));
 }
 
-/* it is as far in its order as its number says: both grow alike */
+/* its number; 0: one of its unique_key waits already */
 static int64
-number(NewTask *task)
-{
-	int64		id = lyf_catalog_nextval("queue_seq");
-
-	set(task, ID, Int64GetDatum(id));
-	set(task, SEQ, Int64GetDatum(id));
-	return id;
-}
-
-/* False: one of its unique_key waits already. */
-static bool
 put_by_statement(const Datum *values, const bool *nulls)
 {
 	LyfArgs		args = {0};
+	int64		id = 0;
 
-	for (int i = 0; i < COLUMNS; i++)
+	for (int i = SEQ + 1; i < COLUMNS; i++)
 		lyf_args_datum(&args, columns[i].type, values[i], nulls[i]);
-	return lyf_args_run_kept(&args, &insert_plan, NULL, NULL) > 0;
+	lyf_args_run_kept(&args, &insert_plan, lyf_catalog_take_id, &id);
+	return id;
 }
 
 static void
@@ -171,49 +163,44 @@ Datum
 lyf_enqueue(PG_FUNCTION_ARGS)
 {
 	NewTask		task;
-	int64		id;
 
 	describe(&task, fcinfo, 7);
 	set(&task, COMMAND, PG_GETARG_DATUM(0));
 	take(&task, UNIQUE_KEY, fcinfo, 6);
 	take(&task, EXCLUSIVE, fcinfo, 6);
-	id = number(&task);
 	if (!task.nulls[UNIQUE_KEY] || !lyf_catalog_insert(&queue, 1, task.values, task.nulls))
-	{
-		if (!put_by_statement(task.values, task.nulls))
-			PG_RETURN_NULL();
-	}
+		set(&task, ID, Int64GetDatum(put_by_statement(task.values, task.nulls)));
+	if (DatumGetInt64(task.values[ID]) == 0)
+		PG_RETURN_NULL();
 	wake(&task, 1);
-	PG_RETURN_INT64(id);
+	PG_RETURN_DATUM(task.values[ID]);
 }
 
+/* Queue what is in the batch; the tasks' numbers go to the result. */
 static void
-flush(Batch *batch)
+flush(Batch *batch, ReturnSetInfo *result)
 {
-	if (batch->rows == 0)
-		return;
-	if (!lyf_catalog_insert(&queue, batch->rows, batch->values, batch->nulls))
+	bool		inserted = batch->rows > 0 && lyf_catalog_insert(&queue, batch->rows, batch->values, batch->nulls);
+
+	for (int i = 0; i < batch->rows; i++)
 	{
-		for (int i = 0; i < batch->rows; i++)
-			(void) put_by_statement(&batch->values[i * COLUMNS], &batch->nulls[i * COLUMNS]);
+		Datum	   *values = &batch->values[i * COLUMNS];
+		Datum		id = inserted ? values[ID] : Int64GetDatum(put_by_statement(values, &batch->nulls[i * COLUMNS]));
+
+		tuplestore_putvalues(result->setResult, result->setDesc, &id, &(bool) {false});
 	}
-	wake(&batch->common, batch->rows);
+	if (batch->rows > 0)
+		wake(&batch->common, batch->rows);
 	batch->rows = 0;
 }
 
-static int64
+static void
 add(Batch *batch, Datum command)
 {
-	int64		id;
-
-	if (batch->rows == LYF_INSERT_ROWS)
-		flush(batch);
 	set(&batch->common, COMMAND, command);
-	id = number(&batch->common);
 	memcpy(&batch->values[batch->rows * COLUMNS], batch->common.values, sizeof(batch->common.values));
 	memcpy(&batch->nulls[batch->rows * COLUMNS], batch->common.nulls, sizeof(batch->common.nulls));
 	batch->rows++;
-	return id;
 }
 
 /* lyftron.enqueue(commands, name, pool, priority, run_at, key, max_attempts) */
@@ -233,15 +220,14 @@ lyf_enqueue_several(PG_FUNCTION_ARGS)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &commands, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		id;
-
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("command %d of %d is null", i + 1, count)));
-		id = Int64GetDatum(add(batch, commands[i]));
-		tuplestore_putvalues(result->setResult, result->setDesc, &id, &(bool) {false});
+		add(batch, commands[i]);
+		if (batch->rows == LYF_INSERT_ROWS)
+			flush(batch, result);
 	}
-	flush(batch);
+	flush(batch, result);
 	return (Datum) 0;
 }

@@ -79,7 +79,10 @@ CREATE TABLE lyftron.queue (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
 	autovacuum_vacuum_cost_delay = 0);
 ALTER SEQUENCE lyftron.queue_seq OWNED BY lyftron.queue.id;
-CREATE INDEX queue_ready ON lyftron.queue (pool, owner, priority, seq) WHERE state = 'ready';
+-- A lane is the tasks of a pool, owner and priority.  The pool stands here as a hash: keys of one width are compared at
+-- half the cost.
+CREATE INDEX queue_ready ON lyftron.queue (pg_catalog.hashtextextended(pool, 0), owner, priority, seq)
+	WITH (deduplicate_items = off) WHERE state = 'ready';
 CREATE INDEX queue_scheduled ON lyftron.queue (run_at) WHERE state = 'scheduled';
 CREATE INDEX queue_blocked ON lyftron.queue (blocked_on, priority, seq) WHERE state = 'blocked';
 CREATE INDEX queue_running ON lyftron.queue (id) WHERE state = 'running';
