@@ -122,7 +122,7 @@ my $name = 'other';
 for my $change ([ 'RENAME TO renamed', 'renamed' ], [ 'SET TABLESPACE elsewhere', 'renamed' ], [ 'RENAME TO other', 'other' ], [ 'SET TABLESPACE pg_default', 'other' ])
 {
 	my ($what, $after) = @$change;
-	my $id = $node->safe_psql($name, "SELECT lyftron.enqueue('SELECT pg_sleep(0.5)', 'busy')");
+	my $id = $node->safe_psql($name, "SELECT lyftron.enqueue('SELECT pg_sleep(1.5)', 'busy')");
 	ok(wait_until(20, sub { $node->safe_psql($name, "SELECT count(*) FROM lyftron.task WHERE id = $id AND state = 'running'") == 1 }), 'a worker at work');
 	$start = time;
 	is(($node->psql('postgres', "ALTER DATABASE $name $what", on_error_die => 0))[0], 0, "is in nobody's way: ALTER DATABASE $what");
