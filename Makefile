@@ -4,6 +4,9 @@ EXTENSION  = lyftron
 EXTVERSION = 1.0
 MODULE_big = lyftron
 
+# The versions of the extension whose tables and functions this library knows, apart by blanks.
+SERVED     = $(EXTVERSION)
+
 # The architecture, bottom up: a folder includes only from those before it.
 LAYERS = base net extract decode connector fdw schema load pipeline mirror vault task
 
@@ -11,7 +14,8 @@ SOURCES = src/lyftron.c $(foreach l,$(LAYERS),$(sort $(wildcard src/$(l)/*.c)))
 OBJS    = $(SOURCES:.c=.o)
 ROOM_HEADERS = $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.h))
 
-PG_CPPFLAGS = -I$(srcdir)/src '-DPGDLLEXPORT=__attribute__((visibility("default")))'
+PG_CPPFLAGS = -I$(srcdir)/src '-DPGDLLEXPORT=__attribute__((visibility("default")))' \
+	'-DLYF_VERSION="$(EXTVERSION)"' '-DLYF_SERVED="$(SERVED)"'
 PG_CFLAGS   = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
 SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lm
@@ -46,6 +50,7 @@ PGXS      := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS): $(ROOM_HEADERS)		# PGXS tracks no headers
+src/base/version.o: Makefile
 
 all: $(MYSQL_MODULE)
 

@@ -9,6 +9,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -19,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/version.h"
 
 Oid
 lyf_schema_oid(void)
@@ -26,41 +28,49 @@ lyf_schema_oid(void)
 	return get_namespace_oid("lyftron", false);
 }
 
-/*
- * Keep the extension from being dropped until the transaction ends.  Who drops it locks it first, and then table after
- * table: without this, he and we could wait for each other's.
- */
-static void
-lock_extension(Oid relid)
+/* what was found of the extension, and when, by the count of changes */
+typedef struct Known
 {
-	static Oid	known_relid = InvalidOid;
-	static Oid	extension = InvalidOid;
+	uint64		at;
+	Oid			owner;			/* of its tables: who ran the install script */
+	Oid			extension;		/* InvalidOid: the tables are no extension's */
+} Known;
 
-	if (relid != known_relid)
-		extension = get_extension_oid("lyftron", true);
-	known_relid = relid;
-	if (OidIsValid(extension))
-		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-}
-
-/* The owner of the extension's tables: who ran the install script. */
-static Oid
-catalog_owner(void)
+static Known
+look_up(void)
 {
-	Oid			relid = get_relname_relid("connector", lyf_schema_oid());
-	HeapTuple	tuple;
-	Oid			owner;
+	Known		known = {.at = lyf_version_changes()};
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(get_relname_relid("connector", lyf_schema_oid())));
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the lyftron extension's tables are not there"),
 				 errhint("Run CREATE EXTENSION lyftron in this database.")));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	known.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	lock_extension(relid);
-	return owner;
+	known.extension = get_extension_oid("lyftron", true);
+	return known;
+}
+
+/*
+ * Who drops the extension locks it first, and then table after table: without a lock on it, he and we could wait for each
+ * other's.
+ */
+Oid
+lyf_catalog_owner(void)
+{
+	static Known known;
+
+	if (known.at != lyf_version_changes())
+		known = look_up();
+	if (OidIsValid(known.extension))
+		LockDatabaseObject(ExtensionRelationId, known.extension, 0, AccessShareLock);
+	/* it may have gone while we waited */
+	if (known.at != lyf_version_changes())
+		known = look_up();
+	lyf_version_require();
+	return known.owner;
 }
 
 /* what entering puts aside */
@@ -82,16 +92,15 @@ set_for_now(const char *setting, const char *value)
  * may have been made when a table was empty, and be used when it is not.
  */
 static Scope
-enter(bool keep, bool plain)
+enter(bool keep)
 {
 	Scope		scope;
 
 	GetUserIdAndSecContext(&scope.caller, &scope.sec_context);
 	scope.guc_level = NewGUCNestLevel();
-	SetUserIdAndSecContext(catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	if (!plain)
-		set_for_now("search_path", "pg_catalog, pg_temp");
-	if (keep && !plain)
+	SetUserIdAndSecContext(lyf_catalog_owner(), scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	set_for_now("search_path", "pg_catalog, pg_temp");
+	if (keep)
 	{
 		set_for_now("enable_seqscan", "off");
 		set_for_now("enable_bitmapscan", "off");	/* the first row of an index is wanted, not all of them, sorted */
@@ -155,7 +164,7 @@ run(LyfCatalogPlan *statement, bool keep, int nargs, const Oid *types, const Dat
 	int			result;
 
 	set_null_flags(null_flags, nargs, nulls);
-	scope = enter(keep, statement->plain && statement->plan != NULL);
+	scope = enter(keep);
 	if (keep && statement->plan == NULL)
 		statement->plan = prepare(statement->sql, nargs, types);
 	if (keep)
@@ -202,4 +211,45 @@ lyf_catalog_text(HeapTuple tuple, TupleDesc desc, const char *name)
 	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int64
+lyf_catalog_integer(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	if (isnull)
+		return 0;
+	return SPI_gettypeid(desc, SPI_fnumber(desc, name)) == INT8OID ? DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+Oid
+lyf_catalog_oid(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+bool
+lyf_catalog_bool(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	bool		isnull;
+	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+void
+lyf_catalog_take_id(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	*(int64 *) arg = lyf_catalog_integer(tuple, desc, "id");
+}
+
+void
+lyf_catalog_take_bool(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	*(bool *) arg = lyf_catalog_bool(tuple, desc, NameStr(TupleDescAttr(desc, 0)->attname));
 }

@@ -30,7 +30,6 @@ extern uint64 lyf_catalog_run(const char *sql, int nargs, const Oid *types,
 typedef struct LyfCatalogPlan
 {
 	const char *sql;
-	bool		plain;			/* INSERT of given values: nothing to be planned, all names qualified (search_path is the caller's) */
 	SPIPlanPtr	plan;
 } LyfCatalogPlan;
 
@@ -41,8 +40,59 @@ extern uint64 lyf_catalog_run_kept(LyfCatalogPlan *kept, int nargs, const Oid *t
 /* the OID of the extension's schema; raises if it is not there */
 extern Oid	lyf_schema_oid(void);
 
+/*
+ * The owner of the extension's tables.  Keeps the extension from being dropped until the transaction ends; raises
+ * where it is of a version that this library does not know.
+ */
+extern Oid	lyf_catalog_owner(void);
+
 /* a column of a row by its name; text is palloc'd in CurrentMemoryContext, NULL if null */
 extern Datum lyf_catalog_column(HeapTuple tuple, TupleDesc desc, const char *name, bool *isnull);
 extern char *lyf_catalog_text(HeapTuple tuple, TupleDesc desc, const char *name);
+
+/* the same of the types integer and bigint, oid and boolean; null is 0, or false */
+extern int64 lyf_catalog_integer(HeapTuple tuple, TupleDesc desc, const char *name);
+extern Oid	lyf_catalog_oid(HeapTuple tuple, TupleDesc desc, const char *name);
+extern bool lyf_catalog_bool(HeapTuple tuple, TupleDesc desc, const char *name);
+
+/* each a LyfCatalogRow: column "id" into an int64; the first column, a boolean, into a bool */
+extern void lyf_catalog_take_id(void *arg, HeapTuple tuple, TupleDesc desc);
+extern void lyf_catalog_take_bool(void *arg, HeapTuple tuple, TupleDesc desc);
+
+/* in insert.c */
+
+/* so many rows at once at most */
+#define LYF_INSERT_ROWS		256
+
+typedef struct LyfInsertColumn
+{
+	const char *name;
+	Oid			type;
+} LyfInsertColumn;
+
+typedef struct LyfInsertTarget LyfInsertTarget;
+
+/* A table of ours that rows often go into; static.  Columns that are not given have their defaults. */
+typedef struct LyfInsertTable
+{
+	const char *name;
+	const char *sequence;		/* numbers a row: its next number goes into */
+	int			numbered;		/* so many columns, the first */
+	const LyfInsertColumn *columns;
+	int			count;
+	/* what is known of it */
+	uint64		looked_up;		/* at this count of changes, */
+	Oid			relid;
+	Oid			sequence_relid;
+	LyfInsertTarget *target;
+	bool		watched;
+	int			changes;
+} LyfInsertTable;
+
+/*
+ * Write rows as the tables' owner, but without a statement: values and nulls have those of one row after those of the other,
+ * and get the numbers.  False: nothing was written, since the table, or a row, is one that takes a statement.
+ */
+extern bool lyf_catalog_insert(LyfInsertTable *table, int rows, Datum *values, bool *nulls);
 
 #endif							/* LYF_CATALOG_H */

@@ -44,14 +44,12 @@ static void
 take_existing(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	Existing   *existing = arg;
-	bool		isnull;
-
-	if (DatumGetBool(lyf_catalog_column(tuple, desc, "shipped", &isnull)))
+	if (lyf_catalog_bool(tuple, desc, "shipped"))
 		existing->shipped = true;
 	else
 	{
 		existing->added = true;
-		existing->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+		existing->owner = lyf_catalog_oid(tuple, desc, "owner");
 	}
 }
 

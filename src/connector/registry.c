@@ -131,10 +131,8 @@ static void
 take_version(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	StoredConnector *stored = arg;
-	bool		isnull;
-
 	stored->found = true;
-	stored->version = DatumGetInt64(lyf_catalog_column(tuple, desc, "version", &isnull));
+	stored->version = lyf_catalog_integer(tuple, desc, "version");
 }
 
 static void

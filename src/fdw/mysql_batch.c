@@ -26,7 +26,7 @@ keyed_path(PlannerInfo *root, RelOptInfo *rel, Expr *condition, double rows, dou
 	if (lyf_mysql_condition(&t, condition, &superset) == NULL)
 		return NULL;
 	lyf_mysql_estimate_keyed(rel, &keyed, condition, rows, queries);
-	lyf_mysql_cost(rel, &keyed, false, &startup, &total);
+	lyf_mysql_cost(rel, &keyed, false, false, &startup, &total);
 	return (Path *) create_foreignscan_path(root, rel, NULL, LYF_PATH_ROWS(rows), startup, total, NIL, NULL,
 											LYF_PATH_OUTER(NULL, NIL), list_make2(makeBoolean(false), condition));
 }

@@ -68,6 +68,32 @@ lyf_args_run_kept(const LyfArgs *args, LyfCatalogPlan *plan, LyfCatalogRow row, 
 	return lyf_catalog_run_kept(plan, args->count, args->types, args->values, args->nulls, row, arg);
 }
 
+typedef struct Collected
+{
+	MemoryContext cxt;
+	LyfRowReader read;
+	List	   *items;
+} Collected;
+
+static void
+collect(void *arg, HeapTuple tuple, TupleDesc desc)
+{
+	Collected  *collected = arg;
+	MemoryContext old = MemoryContextSwitchTo(collected->cxt);
+
+	collected->items = lappend(collected->items, collected->read(tuple, desc));
+	MemoryContextSwitchTo(old);
+}
+
+List *
+lyf_args_collect(const LyfArgs *args, LyfCatalogPlan *plan, LyfRowReader read)
+{
+	Collected	collected = {CurrentMemoryContext, read, NIL};
+
+	lyf_args_run_kept(args, plan, collect, &collected);
+	return collected.items;
+}
+
 List *
 lyf_text_list(Datum array, bool isnull)
 {

@@ -30,6 +30,11 @@ extern void lyf_args_value(LyfArgs *args, const LyfValue *value);	/* as jsonb */
 extern uint64 lyf_args_run(const LyfArgs *args, const char *sql, LyfCatalogRow row, void *arg);
 extern uint64 lyf_args_run_kept(const LyfArgs *args, LyfCatalogPlan *plan, LyfCatalogRow row, void *arg);
 
+/* what read makes of each row, in CurrentMemoryContext */
+typedef void *(*LyfRowReader) (HeapTuple tuple, TupleDesc desc);
+
+extern List *lyf_args_collect(const LyfArgs *args, LyfCatalogPlan *plan, LyfRowReader read);
+
 /* a text[] as a List of char *; NIL for NULL, raises where a member is null */
 extern List *lyf_text_list(Datum array, bool isnull);
 

@@ -49,7 +49,7 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 	Datum		max;
 
 	p->name = lyf_catalog_text(tuple, desc, "name");
-	p->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	p->owner = lyf_catalog_oid(tuple, desc, "owner");
 	p->is_sql = strcmp(lyf_catalog_text(tuple, desc, "kind"), "sql") == 0;
 	p->source = lyf_catalog_text(tuple, desc, "source");
 	p->server = lyf_catalog_text(tuple, desc, "source_server");

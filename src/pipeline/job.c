@@ -9,14 +9,6 @@
 
 #include "pipeline/pipeline.h"
 
-static void
-take_id(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-
-	*(int64 *) arg = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
-}
-
 /*
  * A new run.  The caller holds the pipeline's lock, so a run that is said to be
  * running belongs to a session that is gone.
@@ -38,7 +30,7 @@ lyf_job_begin(const LyfPipeline *pipeline)
 	lyf_args_text(&args, pipeline->mode);
 	lyf_args_run(&args,
 				 "INSERT INTO lyftron.run (pipeline, owner, mode, state) VALUES ($1, $2::regrole, $3, 'running') RETURNING id",
-				 take_id, &id);
+				 lyf_catalog_take_id, &id);
 	return id;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/compat.h"
 #include "base/guard.h"
+#include "base/version.h"
 #include "pipeline/pipeline_internal.h"
 
 LYF_FUNCTION_INFO_V1(lyf_run);
@@ -272,9 +273,12 @@ lyf_pipeline_run(const char *name, const LyfRunCaller *caller)
 	MemoryContext cxt = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
 	LyfRun	   *run;
+	bool		held;
 
+	lyf_version_require();
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run = lyf_run_make(name, caller);
+	held = lyf_version_hold(true);
 	PG_TRY();
 	{
 		error = run_whole(run);
@@ -283,6 +287,7 @@ lyf_pipeline_run(const char *name, const LyfRunCaller *caller)
 	{
 		if (run->locked)
 			lyf_pipeline_unlock(name);
+		(void) lyf_version_hold(held);
 	}
 	PG_END_TRY();
 	/* the error is in it */

@@ -210,9 +210,7 @@ lyf_create_alert(PG_FUNCTION_ARGS)
 static void
 take_owner(void *arg, HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-
-	*(Oid *) arg = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	*(Oid *) arg = lyf_catalog_oid(tuple, desc, "owner");
 }
 
 /* lyftron.drop_alert(name) */

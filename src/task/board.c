@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/version.h"
 #include "task/board.h"
 
 /* ready tasks of one owner in one pool, noted for the end of the transaction */
@@ -60,7 +61,8 @@ lyf_board(void)
 		return board;
 	PG_TRY();
 	{
-		board = lyf_shared_memory("lyftron", sizeof(LyfBoard), init_board);
+		/* another version's may be laid out otherwise */
+		board = lyf_shared_memory(psprintf("lyftron %s", lyf_library_version), sizeof(LyfBoard), init_board);
 		LWLockRegisterTranche(board->tranche, "lyftron");
 	}
 	PG_CATCH();
@@ -210,7 +212,7 @@ lyf_wake_overseer_at_commit(void)
 }
 
 void
-lyf_wake_at_commit(const char *pool, Oid owner)
+lyf_wake_at_commit(const char *pool, Oid owner, int count)
 {
 	Wake	   *wake;
 
@@ -219,7 +221,7 @@ lyf_wake_at_commit(const char *pool, Oid owner)
 	{
 		if (wakes[i].owner == owner && strcmp(NameStr(wakes[i].pool), pool) == 0)
 		{
-			wakes[i].count++;
+			wakes[i].count += count;
 			return;
 		}
 	}
@@ -229,7 +231,7 @@ lyf_wake_at_commit(const char *pool, Oid owner)
 	wake = &wakes[wake_count++];
 	namestrcpy(&wake->pool, pool);
 	wake->owner = owner;
-	wake->count = 1;
+	wake->count = count;
 }
 
 /* Who is woken by our leaving is to find our locks free: they are given back first, as they are a little later anyway. */
@@ -404,6 +406,20 @@ lyf_worker_patience_ms(int64 idle_ms)
 	left = patience(worker, my_want(worker)) - idle_ms;
 	LWLockRelease(&board->lock);
 	return Min(left, DEFAULT_IDLE_MS);
+}
+
+bool
+lyf_board_has_coordinator(void)
+{
+	LyfBoard   *shared = lyf_board();
+	bool		has;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	has = shared->coordinator.pid != 0;
+	LWLockRelease(&shared->lock);
+	return has;
 }
 
 bool

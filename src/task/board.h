@@ -1,7 +1,7 @@
 /*
  * board.h
  *		What the processes of a server know of each other: shared memory that nothing of
- *		value is kept in.
+ *		value is kept in.  Each version of the library has one of its own.
  *
  * Everything on the board can be lost at any time (a crash clears it) and is put there
  * anew by those it is about.  Where there is no room for it, everything works without it:
@@ -93,10 +93,10 @@ extern LyfBoardDatabase *lyf_board_database(LyfBoard *board, Oid database, bool 
 extern void lyf_wake_coordinator(void);
 
 /*
- * A task of this owner's in this pool is ready when the transaction commits: then so many
- * idle workers are woken, and the overseer if there are not as many.
+ * So many tasks of this owner's in this pool are ready when the transaction commits: then as many
+ * idle workers are woken, and the overseer if there are fewer.
  */
-extern void lyf_wake_at_commit(const char *pool, Oid owner);
+extern void lyf_wake_at_commit(const char *pool, Oid owner, int count);
 extern void lyf_wake_overseer_at_commit(void);
 
 /*
@@ -111,7 +111,8 @@ extern bool lyf_worker_retires(void);
 /* how long to wait for work, having waited so long */
 extern int64 lyf_worker_patience_ms(int64 idle_ms);
 
-/* does an overseer look after this database? */
+/* is there a coordinator; does an overseer look after this database? */
+extern bool lyf_board_has_coordinator(void);
 extern bool lyf_board_has_overseer(void);
 
 /* May this worker, idle for so long, end?  True: it has left. */

@@ -50,14 +50,18 @@ struct LyfClaimer
 	int64		look_took_us;
 };
 
+/* in the index ready tasks stand by a hash of their pool */
+#define POOL(column, pool) \
+	"hashtextextended(" column ", 0) = hashtextextended(" pool ", 0) AND " column " = " pool
+
 static LyfCatalogPlan lanes_plan = {
 	"WITH RECURSIVE lane AS ("
 	" (SELECT owner::oid AS owner, priority, seq FROM lyftron.queue"
-	"  WHERE state = 'ready' AND pool = $1 ORDER BY lyftron.queue.owner, priority, seq LIMIT 1)"
+	"  WHERE state = 'ready' AND " POOL("lyftron.queue.pool", "$1") " ORDER BY lyftron.queue.owner, priority, seq LIMIT 1)"
 	" UNION ALL"
 	" SELECT n.owner, n.priority, n.seq FROM lane l, LATERAL ("
 	"  SELECT q.owner::oid AS owner, q.priority, q.seq FROM lyftron.queue q"
-	"  WHERE q.state = 'ready' AND q.pool = $1 AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
+	"  WHERE q.state = 'ready' AND " POOL("q.pool", "$1") " AND (q.owner, q.priority) > (l.owner::regrole, l.priority)"
 	"  ORDER BY q.owner, q.priority, q.seq LIMIT 1) n)"
 	" SELECT owner, priority, seq FROM lane ORDER BY priority, owner"
 };
@@ -70,9 +74,9 @@ static LyfCatalogPlan claim_plan = {
 	"UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
 	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
 	" WHERE q.id = (SELECT id FROM lyftron.queue"
-	"  WHERE state = 'ready' AND pool = $1 AND owner = $2::regrole AND priority = $3 AND seq > $4"
+	"  WHERE state = 'ready' AND " POOL("pool", "$1") " AND owner = $2::regrole AND priority = $3 AND seq > $4"
 	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
-	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
+	"  ORDER BY hashtextextended(pool, 0), owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.exclusive, q.key, q.flow,"
 	" q.on_failure, q.nominal_at, q.window_start, q.window_end, q.attempt, q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
 };
@@ -96,12 +100,11 @@ static void
 add_lane(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	LyfClaimer *claimer = arg;
-	bool		isnull;
 	Lane		lane = {0};
 
-	lane.owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
-	lane.priority = DatumGetInt32(lyf_catalog_column(tuple, desc, "priority", &isnull));
-	lane.passed = lyf_task_integer(tuple, desc, "seq") - 1;
+	lane.owner = lyf_catalog_oid(tuple, desc, "owner");
+	lane.priority = (int) lyf_catalog_integer(tuple, desc, "priority");
+	lane.passed = lyf_catalog_integer(tuple, desc, "seq") - 1;
 	if (claimer->count < MAX_LANES)
 		claimer->lanes[claimer->count++] = lane;
 }
@@ -138,23 +141,6 @@ lyf_claimer_rest_us(const LyfClaimer *claimer)
 	return claimer->looked_us == 0 ? 0 : Max(claimer->looked_us + claimer->look_took_us * LOOK_SHARE - lyf_monotonic_us(), 0);
 }
 
-typedef struct Found
-{
-	MemoryContext cxt;
-	LyfTask    *task;
-} Found;
-
-int64
-lyf_task_integer(HeapTuple tuple, TupleDesc desc, const char *name)
-{
-	bool		isnull;
-	Datum		value = lyf_catalog_column(tuple, desc, name, &isnull);
-
-	if (isnull)
-		return 0;
-	return SPI_gettypeid(desc, SPI_fnumber(desc, name)) == INT8OID ? DatumGetInt64(value) : DatumGetInt32(value);
-}
-
 /* a time, and whether there is one */
 static bool
 take_time(HeapTuple tuple, TupleDesc desc, const char *name, TimestampTz *time)
@@ -174,48 +160,47 @@ take_occasion(LyfOccasion *occasion, HeapTuple tuple, TupleDesc desc)
 	(void) take_time(tuple, desc, "window_end", &occasion->until);
 }
 
-static void
-take_task(void *arg, HeapTuple tuple, TupleDesc desc)
+static void *
+read_task(HeapTuple tuple, TupleDesc desc)
 {
-	Found	   *found = arg;
-	MemoryContext old = MemoryContextSwitchTo(found->cxt);
 	LyfTask    *task = palloc0(sizeof(LyfTask));
-	bool		isnull;
 
-	task->id = lyf_task_integer(tuple, desc, "id");
-	task->seq = lyf_task_integer(tuple, desc, "seq");
+	task->id = lyf_catalog_integer(tuple, desc, "id");
+	task->seq = lyf_catalog_integer(tuple, desc, "seq");
 	task->kind = lyf_catalog_text(tuple, desc, "kind");
 	task->name = lyf_catalog_text(tuple, desc, "name");
 	task->command = lyf_catalog_text(tuple, desc, "command");
 	task->search_path = lyf_catalog_text(tuple, desc, "search_path");
-	task->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	task->owner = lyf_catalog_oid(tuple, desc, "owner");
 	task->exclusive = lyf_catalog_text(tuple, desc, "exclusive");
 	task->key = lyf_catalog_text(tuple, desc, "key");
-	task->flow = lyf_task_integer(tuple, desc, "flow");
+	task->flow = lyf_catalog_integer(tuple, desc, "flow");
 	task->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
-	task->attempt = (int) lyf_task_integer(tuple, desc, "attempt");
-	task->max_attempts = (int) lyf_task_integer(tuple, desc, "max_attempts");
-	task->max_running = (int) lyf_task_integer(tuple, desc, "max_running");
+	task->attempt = (int) lyf_catalog_integer(tuple, desc, "attempt");
+	task->max_attempts = (int) lyf_catalog_integer(tuple, desc, "max_attempts");
+	task->max_running = (int) lyf_catalog_integer(tuple, desc, "max_running");
 	take_occasion(&task->occasion, tuple, desc);
 	task->slot = -1;
-	found->task = task;
-	MemoryContextSwitchTo(old);
+	return task;
 }
 
 static LyfTask *
 claim_in(LyfClaimer *claimer, Lane *lane)
 {
-	Found		found = {CurrentMemoryContext, NULL};
 	LyfArgs		args = {0};
+	List	   *found;
+	LyfTask    *task;
 
 	lyf_args_text(&args, claimer->pool);
 	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(lane->owner), false);
 	lyf_args_datum(&args, INT4OID, Int32GetDatum(lane->priority), false);
 	lyf_args_int8(&args, lane->passed);
-	lyf_args_run_kept(&args, &claim_plan, take_task, &found);
-	if (found.task != NULL)
-		lane->passed = found.task->seq;
-	return found.task;
+	found = lyf_args_collect(&args, &claim_plan, read_task);
+	if (found == NIL)
+		return NULL;
+	task = linitial(found);
+	lane->passed = task->seq;
+	return task;
 }
 
 static LyfTask *

@@ -121,46 +121,36 @@ typedef struct Subject
 	int			pid;
 } Subject;
 
-typedef struct Subjects
+static void *
+read_subject(HeapTuple tuple, TupleDesc desc)
 {
-	MemoryContext cxt;
-	List	   *items;
-} Subjects;
-
-static void
-take_subject(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	Subjects   *subjects = arg;
-	MemoryContext old = MemoryContextSwitchTo(subjects->cxt);
 	Subject    *subject = palloc0(sizeof(Subject));
-	bool		isnull;
 
-	subject->id = lyf_task_integer(tuple, desc, "id");
+	subject->id = lyf_catalog_integer(tuple, desc, "id");
 	subject->kind = lyf_catalog_text(tuple, desc, "kind");
 	subject->name = lyf_catalog_text(tuple, desc, "name");
 	subject->state = lyf_catalog_text(tuple, desc, "state");
-	subject->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
-	subject->flow = lyf_task_integer(tuple, desc, "flow");
-	subject->bounded = DatumGetBool(lyf_catalog_column(tuple, desc, "bounded", &isnull));
+	subject->owner = lyf_catalog_oid(tuple, desc, "owner");
+	subject->flow = lyf_catalog_integer(tuple, desc, "flow");
+	subject->bounded = lyf_catalog_bool(tuple, desc, "bounded");
 	subject->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
-	subject->pid = (int) lyf_task_integer(tuple, desc, "pid");
-	subjects->items = lappend(subjects->items, subject);
-	MemoryContextSwitchTo(old);
+	subject->pid = (int) lyf_catalog_integer(tuple, desc, "pid");
+	return subject;
 }
 
 /* The task of this number that the caller may use, or NULL. */
 static Subject *
 find_subject(int64 id, LyfCatalogPlan *plan)
 {
-	Subjects	subjects = {.cxt = CurrentMemoryContext};
 	LyfArgs		args = {0};
+	List	   *found;
 	Subject    *subject;
 
 	lyf_args_int8(&args, id);
-	lyf_args_run_kept(&args, plan, take_subject, &subjects);
-	if (subjects.items == NIL)
+	found = lyf_args_collect(&args, plan, read_subject);
+	if (found == NIL)
 		return NULL;
-	subject = linitial(subjects.items);
+	subject = linitial(found);
 	if (!has_privs_of_role(GetUserId(), subject->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -325,7 +315,7 @@ lyf_resume_pool(PG_FUNCTION_ARGS)
 static void
 take_new_id(void *arg, HeapTuple tuple, TupleDesc desc)
 {
-	*(int64 *) arg = lyf_task_integer(tuple, desc, "id");
+	lyf_catalog_take_id(arg, tuple, desc);
 	lyf_wake_row(NULL, tuple, desc);
 }
 
@@ -374,15 +364,13 @@ lyf_retry_task(PG_FUNCTION_ARGS)
 Datum
 lyf_retry_failed(PG_FUNCTION_ARGS)
 {
-	Subjects	subjects = {.cxt = CurrentMemoryContext};
 	LyfArgs		args = {0};
 	int64		count = 0;
 	ListCell   *lc;
 
 	lyf_args_datum(&args, TIMESTAMPTZOID, PG_ARGISNULL(0) ? TimestampTzGetDatum(DT_NOBEGIN) : PG_GETARG_DATUM(0), false);
 	lyf_args_datum(&args, TEXTOID, PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1), PG_ARGISNULL(1));
-	lyf_args_run_kept(&args, &find_failed_plan, take_subject, &subjects);
-	foreach(lc, subjects.items)
+	foreach(lc, lyf_args_collect(&args, &find_failed_plan, read_subject))
 	{
 		Subject    *subject = lfirst(lc);
 

@@ -206,8 +206,12 @@ start_overseers(Coordinator *c)
 		int64		due = overseer_due_ms(&c->databases[i]);
 
 		if (due == 0)
+		{
 			start_overseer(c, &c->databases[i]);
-		else if (due > 0)
+			due = overseer_due_ms(&c->databases[i]);
+		}
+		/* where it could not be started, it is to be tried again */
+		if (due >= 0)
 			next = Min(next, due);
 	}
 	return next;

@@ -21,10 +21,11 @@
  */
 static LyfCatalogPlan demand_plan = {
 	"WITH RECURSIVE lane AS ("
-	"  (SELECT pool, owner FROM lyftron.queue WHERE state = 'ready' ORDER BY pool, owner LIMIT 1)"
+	"  (SELECT pool, owner FROM lyftron.queue WHERE state = 'ready' ORDER BY hashtextextended(pool, 0), owner LIMIT 1)"
 	"  UNION ALL"
 	"  SELECT n.pool, n.owner FROM lane l, LATERAL (SELECT q.pool, q.owner FROM lyftron.queue q"
-	"   WHERE q.state = 'ready' AND (q.pool, q.owner) > (l.pool, l.owner) ORDER BY q.pool, q.owner LIMIT 1) n),"
+	"   WHERE q.state = 'ready' AND (hashtextextended(q.pool, 0), q.owner) > (hashtextextended(l.pool, 0), l.owner)"
+	"   ORDER BY hashtextextended(q.pool, 0), q.owner LIMIT 1) n),"
 	" task AS ("
 	"  SELECT pool, owner, 1 AS ready, 0 AS running, false AS first FROM lane"
 	"  UNION ALL SELECT pool, owner, 0, 1, false FROM lyftron.queue WHERE state = 'running'"
@@ -41,7 +42,7 @@ static LyfCatalogPlan demand_plan = {
 	"   ELSE greatest(ceil(n.ready::float8 / a.threshold), a.running) END, a.max_workers)::int8 AS wanted,"
 	"  (extract(epoch FROM a.idle_timeout) * 1000)::int8 AS idle_ms, CASE WHEN a.paused THEN 0 ELSE n.ready END AS ready"
 	" FROM asked a, LATERAL (SELECT count(*) AS ready FROM (SELECT FROM lyftron.queue q WHERE a.ready > 0 AND q.state = 'ready'"
-	"  AND q.pool = a.pool AND q.owner = a.owner LIMIT a.max_workers * greatest(a.threshold, 1)) few) n"
+	"  AND hashtextextended(q.pool, 0) = hashtextextended(a.pool, 0) AND q.pool = a.pool AND q.owner = a.owner LIMIT a.max_workers * greatest(a.threshold, 1)) few) n"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.owner AND (r.rolcanlogin OR $1)"
 	"  AND has_database_privilege(r.oid, current_database(), 'CONNECT'))"
 	" ORDER BY a.pool, a.first DESC, a.running DESC, n.ready DESC, a.owner"
@@ -58,22 +59,22 @@ take_want(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	Demand	   *demand = arg;
 	LyfBoardWant *want = &demand->wants[demand->count];
-	bool		isnull;
+	int64		ready = lyf_catalog_integer(tuple, desc, "ready");
 
 	if (demand->count == LYF_BOARD_WANTS)
 		return;
 	memset(want, 0, sizeof(LyfBoardWant));
 	want->database = MyDatabaseId;
-	want->owner = DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull));
+	want->owner = lyf_catalog_oid(tuple, desc, "owner");
 	namestrcpy(&want->pool, lyf_catalog_text(tuple, desc, "pool"));
-	want->wanted = (int) lyf_task_integer(tuple, desc, "wanted");
-	want->keep = (int) lyf_task_integer(tuple, desc, "min_workers");
-	want->idle_ms = (int) Min(lyf_task_integer(tuple, desc, "idle_ms"), PG_INT32_MAX);
-	want->most = (int) lyf_task_integer(tuple, desc, "max_workers");
+	want->wanted = (int) lyf_catalog_integer(tuple, desc, "wanted");
+	want->keep = (int) lyf_catalog_integer(tuple, desc, "min_workers");
+	want->idle_ms = (int) Min(lyf_catalog_integer(tuple, desc, "idle_ms"), PG_INT32_MAX);
+	want->most = (int) lyf_catalog_integer(tuple, desc, "max_workers");
 	demand->count++;
 	/* a worker that was not woken when a task became ready is now */
-	for (int64 ready = lyf_task_integer(tuple, desc, "ready"); ready > 0; ready--)
-		lyf_wake_at_commit(NameStr(want->pool), want->owner);
+	if (ready > 0)
+		lyf_wake_at_commit(NameStr(want->pool), want->owner, (int) Min(ready, LYF_BOARD_WORKERS));
 }
 
 static int

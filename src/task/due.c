@@ -43,17 +43,9 @@ typedef struct Due
 	bool		queued;			/* a task of it waits */
 } Due;
 
-typedef struct Dues
+static void *
+read_due(HeapTuple tuple, TupleDesc desc)
 {
-	MemoryContext cxt;
-	List	   *items;
-} Dues;
-
-static void
-take_due(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	Dues	   *dues = arg;
-	MemoryContext old = MemoryContextSwitchTo(dues->cxt);
 	Due		   *due = palloc0(sizeof(Due));
 	bool		isnull;
 	Datum		next_at;
@@ -64,9 +56,8 @@ take_due(void *arg, HeapTuple tuple, TupleDesc desc)
 	next_at = lyf_catalog_column(tuple, desc, "next_at", &isnull);
 	due->known = !isnull;
 	due->next_at = isnull ? 0 : DatumGetTimestampTz(next_at);
-	due->queued = DatumGetBool(lyf_catalog_column(tuple, desc, "queued", &isnull));
-	dues->items = lappend(dues->items, due);
-	MemoryContextSwitchTo(old);
+	due->queued = lyf_catalog_bool(tuple, desc, "queued");
+	return due;
 }
 
 static void
@@ -140,7 +131,6 @@ decide(const Due *due, TimestampTz now, TimestampTz *nominal)
 void
 lyf_schedules_tick(void)
 {
-	Dues		dues = {.cxt = CurrentMemoryContext};
 	LyfArgs		none = {0};
 	LyfArgs		args = {0};
 	TimestampTz now = lyf_now();
@@ -149,8 +139,7 @@ lyf_schedules_tick(void)
 
 	lyf_args_run_kept(&none, &unscheduled_plan, NULL, NULL);
 	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(now), false);
-	lyf_args_run_kept(&args, &due_plan, take_due, &dues);
-	foreach(lc, dues.items)
+	foreach(lc, lyf_args_collect(&args, &due_plan, read_due))
 	{
 		Due		   *due = lfirst(lc);
 		LyfRoot    *root = palloc0(sizeof(LyfRoot));

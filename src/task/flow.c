@@ -115,39 +115,20 @@ typedef struct Over
 	char	   *name;
 } Over;
 
-typedef struct Collected
+static void *
+read_name(HeapTuple tuple, TupleDesc desc)
 {
-	MemoryContext cxt;
-	List	   *items;
-} Collected;
-
-static void
-take_id(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	*(int64 *) arg = lyf_task_integer(tuple, desc, "id");
+	return lyf_catalog_text(tuple, desc, "name");
 }
 
-static void
-take_name(void *arg, HeapTuple tuple, TupleDesc desc)
+static void *
+read_over(HeapTuple tuple, TupleDesc desc)
 {
-	Collected  *names = arg;
-	MemoryContext old = MemoryContextSwitchTo(names->cxt);
-
-	names->items = lappend(names->items, lyf_catalog_text(tuple, desc, "name"));
-	MemoryContextSwitchTo(old);
-}
-
-static void
-take_over(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	Collected  *overs = arg;
-	MemoryContext old = MemoryContextSwitchTo(overs->cxt);
 	Over	   *over = palloc(sizeof(Over));
 
-	over->id = lyf_task_integer(tuple, desc, "id");
+	over->id = lyf_catalog_integer(tuple, desc, "id");
 	over->name = lyf_catalog_text(tuple, desc, SPI_fnumber(desc, "upstream") > 0 ? "upstream" : "name");
-	overs->items = lappend(overs->items, over);
-	MemoryContextSwitchTo(old);
+	return over;
 }
 
 static void
@@ -162,13 +143,11 @@ run_for(LyfCatalogPlan *plan, List *members, LyfCatalogRow row)
 static List *
 find_members(List *names, bool downstream)
 {
-	Collected	members = {.cxt = CurrentMemoryContext};
 	LyfArgs		args = {0};
 
 	lyf_args_texts(&args, names, false);
 	lyf_args_datum(&args, BOOLOID, BoolGetDatum(downstream), false);
-	lyf_args_run_kept(&args, &members_plan, take_name, &members);
-	return members.items;
+	return lyf_args_collect(&args, &members_plan, read_name);
 }
 
 /* the times that the roots were due at, as an array beside that of their names */
@@ -207,18 +186,16 @@ insert_members(int64 flow, List *members, List *names, List *roots, const char *
 static void
 skip_after(List *overs)
 {
-	Collected	todo = {CurrentMemoryContext, overs};
-
-	/* it grows while we go */
-	for (int i = 0; i < list_length(todo.items); i++)
+	/* they become more while we go */
+	for (int i = 0; i < list_length(overs); i++)
 	{
-		Over	   *over = list_nth(todo.items, i);
+		Over	   *over = list_nth(overs, i);
 		LyfArgs		skip = {0};
 		LyfArgs		forget = {0};
 
 		lyf_args_int8(&skip, over->id);
 		lyf_args_text(&skip, psprintf("\"%s\", which goes first, did not succeed", over->name));
-		lyf_args_run_kept(&skip, &skip_children_plan, take_over, &todo);
+		overs = list_concat(overs, lyf_args_collect(&skip, &skip_children_plan, read_over));
 		lyf_args_int8(&forget, over->id);
 		lyf_args_run_kept(&forget, &forget_plan, NULL, NULL);
 	}
@@ -227,22 +204,18 @@ skip_after(List *overs)
 static void
 skip_hopeless(List *members)
 {
-	Collected	hopeless = {.cxt = CurrentMemoryContext};
 	LyfArgs		args = {0};
 	ListCell   *lc;
 
 	lyf_args_texts(&args, members, false);
-	lyf_args_run_kept(&args, &hopeless_plan, take_over, &hopeless);
-	foreach(lc, hopeless.items)
+	foreach(lc, lyf_args_collect(&args, &hopeless_plan, read_over))
 	{
 		Over	   *over = lfirst(lc);
-		Collected	skipped = {.cxt = CurrentMemoryContext};
 		LyfArgs		skip = {0};
 
 		lyf_args_int8(&skip, over->id);
 		lyf_args_text(&skip, psprintf("\"%s\", which goes first, is not queued and did not succeed when it last ran", over->name));
-		lyf_args_run_kept(&skip, &skip_task_plan, take_over, &skipped);
-		skip_after(skipped.items);
+		skip_after(lyf_args_collect(&skip, &skip_task_plan, read_over));
 	}
 }
 
@@ -260,7 +233,7 @@ lyf_flow_begin(List *roots, const char *cause, bool downstream, const char *on_f
 	lyf_args_text(&args, cause);
 	lyf_args_texts(&args, names, false);
 	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
-	lyf_args_run_kept(&args, &begin_plan, take_id, &flow);
+	lyf_args_run_kept(&args, &begin_plan, lyf_catalog_take_id, &flow);
 	members = find_members(names, downstream);
 	run_for(&lock_plan, members, NULL);
 	insert_members(flow, members, names, roots, on_failure);
@@ -283,8 +256,8 @@ void
 lyf_flow_failed(int64 task, const char *name, int64 flow, const char *on_failure)
 {
 	Over	   *over = palloc(sizeof(Over));
-	Collected	rest = {.cxt = CurrentMemoryContext};
 	LyfArgs		args = {0};
+	List	   *overs;
 
 	lyf_args_int8(&args, task);
 	(void) lyf_args_run_kept(&args, &succeed_plan, NULL, NULL);
@@ -295,14 +268,14 @@ lyf_flow_failed(int64 task, const char *name, int64 flow, const char *on_failure
 	}
 	over->id = task;
 	over->name = pstrdup(name);
-	rest.items = list_make1(over);
+	overs = list_make1(over);
 	if (strcmp(on_failure, "stop") == 0)
 	{
 		LyfArgs		stop = {0};
 
 		lyf_args_int8(&stop, flow);
 		lyf_args_text(&stop, psprintf("\"%s\" did not succeed, and stops its flow", name));
-		lyf_args_run_kept(&stop, &skip_flow_plan, take_over, &rest);
+		overs = list_concat(overs, lyf_args_collect(&stop, &skip_flow_plan, read_over));
 	}
-	skip_after(rest.items);
+	skip_after(overs);
 }

@@ -36,7 +36,7 @@ static LyfCatalogPlan stop_plan = {
 static void
 interrupt(void *arg, HeapTuple tuple, TupleDesc desc)
 {
-	lyf_task_interrupt(lyf_task_integer(tuple, desc, "id"), (int) lyf_task_integer(tuple, desc, "pid"));
+	lyf_task_interrupt(lyf_catalog_integer(tuple, desc, "id"), (int) lyf_catalog_integer(tuple, desc, "pid"));
 }
 
 static void

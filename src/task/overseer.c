@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/version.h"
 #include "task/process.h"
 #include "task/task.h"
 
@@ -28,6 +29,8 @@ extern PGDLLEXPORT void lyf_overseer_main(Datum arg);
 #define LOOK_MS		1000
 /* and this often at the queue though nobody woke it */
 #define SLEEP_MS	5000
+/* without a coordinator for so long it ends: the one that there is has another version of the library */
+#define ALONE_MS	10000
 
 typedef struct Overseer
 {
@@ -35,6 +38,7 @@ typedef struct Overseer
 	Oid			extension;
 	uint32		wait_event;
 	TimestampTz next;			/* when to look at the queue */
+	TimestampTz alone_since;	/* there is no coordinator, 0: there is one */
 } Overseer;
 
 /* Take the place on the board.  False: another one has it. */
@@ -87,13 +91,12 @@ set_absent(Oid database, bool absent)
 	LWLockRelease(&board->lock);
 }
 
-/* Nothing to do here: workers go, too, when they are done with what they do. */
+/* Workers go, too, when they are done with what they do. */
 static void
 finish(Oid database)
 {
 	LyfBoard   *board = lyf_board();
 
-	set_absent(database, true);
 	lyf_demand_withdraw(database);
 	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
@@ -107,6 +110,23 @@ finish(Oid database)
 	}
 	LWLockRelease(&board->lock);
 	proc_exit(0);
+}
+
+/*
+ * The extension has a version that this library does not know.  If it was updated while this process was at work, one with
+ * the library as it is now takes over.  If this is such a one, there is nothing to do for it.
+ */
+static void
+give_over(const Overseer *overseer)
+{
+	if (!OidIsValid(overseer->extension))
+	{
+		ereport(LOG,
+				(errmsg("database %u has another version of lyftron than this library, %s", overseer->database, lyf_library_version),
+				 errhint("Where lyftron is in shared_preload_libraries, restart the server; else install the library of that version, or run ALTER EXTENSION lyftron UPDATE.")));
+		set_absent(overseer->database, true);
+	}
+	finish(overseer->database);
 }
 
 /* The extension as it was when this process began, and the database to be served: else this process ends. */
@@ -139,12 +159,14 @@ begin_look(Oid database)
 static bool
 look(Overseer *overseer)
 {
+	bool		known;
 	bool		served;
 	bool		changed = false;
 
 	begin_look(overseer->database);
 	StartTransactionCommand();
-	served = is_served(overseer);
+	known = lyf_version_is_served();
+	served = known && is_served(overseer);
 	if (served)
 	{
 		TimestampTz due;
@@ -158,8 +180,13 @@ look(Overseer *overseer)
 	CommitTransactionCommand();
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	if (!known)
+		give_over(overseer);
 	if (!served)
+	{
+		set_absent(overseer->database, true);
 		finish(overseer->database);
+	}
 	return changed;
 }
 
@@ -193,6 +220,19 @@ look_guarded(Overseer *overseer)
 		lyf_wake_coordinator();
 }
 
+/* Is there no coordinator, and has not been for long? */
+static bool
+is_left_alone(Overseer *overseer)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (lyf_board_has_coordinator())
+		overseer->alone_since = 0;
+	else if (overseer->alone_since == 0)
+		overseer->alone_since = now;
+	return overseer->alone_since != 0 && TimestampDifferenceExceeds(overseer->alone_since, now, ALONE_MS);
+}
+
 /* Somebody wants the database without us in it. */
 static void
 give_way(Overseer *overseer)
@@ -215,6 +255,8 @@ wait_for_something(Overseer *overseer)
 		lyf_process_wait(Min(ms, LOOK_MS), "LyftronOverseer", &overseer->wait_event);
 		if (lyf_database_is_wanted(overseer->database))
 			give_way(overseer);
+		if (is_left_alone(overseer))
+			finish(overseer->database);
 		/* woken before its time: what comes in the same moment is looked at together */
 		if (TimestampDifferenceMilliseconds(before, GetCurrentTimestamp()) < Min(ms, LOOK_MS))
 		{
@@ -230,7 +272,7 @@ lyf_overseer_main(Datum arg)
 	Overseer	overseer = {0};
 	LyfOrders	orders;
 
-	memcpy(&orders, MyBgworkerEntry->bgw_extra, sizeof(LyfOrders));
+	lyf_process_orders(&orders);
 	overseer.database = orders.database;
 	if (!enter(overseer.database))
 		proc_exit(0);

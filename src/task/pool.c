@@ -67,14 +67,6 @@ pool_name(FunctionCallInfo fcinfo)
 	return name;
 }
 
-static void
-take_sound(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-
-	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "sound", &isnull));
-}
-
 /* (name, min_workers, max_workers, threshold, idle_timeout) */
 static uint64
 run_for_pool(FunctionCallInfo fcinfo, LyfCatalogPlan *plan)
@@ -86,7 +78,7 @@ run_for_pool(FunctionCallInfo fcinfo, LyfCatalogPlan *plan)
 	for (int i = 1; i <= 3; i++)
 		lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	lyf_args_datum(&args, INTERVALOID, PG_GETARG_DATUM(4), PG_ARGISNULL(4));
-	lyf_args_run_kept(&args, &bounds_plan, take_sound, &sound);
+	lyf_args_run_kept(&args, &bounds_plan, lyf_catalog_take_bool, &sound);
 	if (!sound)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

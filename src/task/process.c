@@ -19,6 +19,7 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "base/version.h"
 #include "task/process.h"
 
 static void
@@ -43,7 +44,13 @@ lyf_process_start(const char *function, const char *type, const char *name, cons
 	StaticAssertStmt(sizeof(LyfOrders) <= BGW_EXTRALEN, "orders fit");
 	describe(&worker, function, type, name, restart_s);
 	if (orders != NULL)
-		memcpy(worker.bgw_extra, orders, sizeof(LyfOrders));
+	{
+		LyfOrders	signed_orders = *orders;
+
+		snprintf(signed_orders.version, sizeof(signed_orders.version), "%s", lyf_library_version);
+		signed_orders.starter = MyProcPid;
+		memcpy(worker.bgw_extra, &signed_orders, sizeof(LyfOrders));
+	}
 	worker.bgw_notify_pid = notify ? MyProcPid : 0;
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
@@ -55,6 +62,16 @@ lyf_process_preload(const char *function, const char *type, const char *name, in
 
 	describe(&worker, function, type, name, restart_s);
 	RegisterBackgroundWorker(&worker);
+}
+
+void
+lyf_process_orders(LyfOrders *orders)
+{
+	memcpy(orders, MyBgworkerEntry->bgw_extra, sizeof(LyfOrders));
+	if (strncmp(orders->version, lyf_library_version, sizeof(orders->version) - 1) == 0)
+		return;
+	kill(orders->starter, SIGTERM);
+	proc_exit(0);
 }
 
 void

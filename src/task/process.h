@@ -10,9 +10,11 @@
 
 #include "task/board.h"
 
-/* What a process is told when it starts. */
+/* What a process is told when it starts.  The first two stay where they are: their reader may be of another version. */
 typedef struct LyfOrders
 {
+	char		version[16];	/* of who starts it, set by lyf_process_start, */
+	int			starter;		/* and its pid */
 	Oid			database;
 	Oid			owner;			/* of a worker */
 	int			number;			/* of its entry on the board */
@@ -30,6 +32,12 @@ extern bool lyf_process_start(const char *function, const char *type, const char
 
 /* the same for one that starts with the server; while it loads shared_preload_libraries */
 extern void lyf_process_preload(const char *function, const char *type, const char *name, int restart_s);
+
+/*
+ * The orders of this process.  Where its starter has another version of the library loaded, that one is told to begin anew,
+ * and this process ends.
+ */
+extern void lyf_process_orders(LyfOrders *orders);
 
 /* the beginning of each process: signals, and a connection to the database as this role, InvalidOid: none, or as nobody */
 extern void lyf_process_begin(Oid database, Oid role);

@@ -1,13 +1,10 @@
 /*
  * queue.c
- *		Tasks put into the queue, and what becomes of them: over and in the history, or
- *		to be tried again later.
+ *		What becomes of tasks: over and in the history, or to be tried again later.
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -17,20 +14,9 @@
 #include "task/board.h"
 #include "task/task.h"
 
-LYF_FUNCTION_INFO_V1(lyf_enqueue);
-
 /* the wait before another attempt: doubled each time, up to the longest, with jitter */
 #define FIRST_WAIT_MS	INT64CONST(5000)
 #define LONGEST_WAIT_MS INT64CONST(3600000)
-
-#define ENQUEUE \
-	"INSERT INTO lyftron.queue (state, kind, name, command, search_path, owner, pool, priority, key, unique_key, exclusive, run_at, max_attempts)" \
-	" VALUES ($1, 'sql', $2, $3, $4, $5::pg_catalog.regrole, $6, $7, $8, $9, $9, $10, $11)"
-
-static LyfCatalogPlan enqueue_plan = {.sql = ENQUEUE " RETURNING id", .plain = true};
-static LyfCatalogPlan enqueue_unique_plan = {
-	ENQUEUE " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state <> 'running' DO NOTHING RETURNING id"
-};
 
 static LyfCatalogPlan succeeded_plan = {
 	"WITH done AS (DELETE FROM lyftron.queue WHERE id = $1 AND state = 'running' AND pid = pg_backend_pid() RETURNING *)"
@@ -60,66 +46,10 @@ static LyfCatalogPlan unblock_plan = {
 void
 lyf_wake_row(void *arg, HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-
 	if (strcmp(lyf_catalog_text(tuple, desc, "state"), "ready") == 0)
-		lyf_wake_at_commit(lyf_catalog_text(tuple, desc, "pool"),
-						   DatumGetObjectId(lyf_catalog_column(tuple, desc, "owner", &isnull)));
+		lyf_wake_at_commit(lyf_catalog_text(tuple, desc, "pool"), lyf_catalog_oid(tuple, desc, "owner"), 1);
 	else
 		lyf_wake_overseer_at_commit();
-}
-
-static void
-take_id(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-
-	*(int64 *) arg = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
-}
-
-static void
-add_text(LyfArgs *args, FunctionCallInfo fcinfo, int number)
-{
-	lyf_args_datum(args, TEXTOID, PG_ARGISNULL(number) ? (Datum) 0 : PG_GETARG_DATUM(number), PG_ARGISNULL(number));
-}
-
-/* lyftron.enqueue(command, name, pool, priority, run_at, key, unique_key, max_attempts) */
-Datum
-lyf_enqueue(PG_FUNCTION_ARGS)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz run_at = PG_ARGISNULL(4) ? now : PG_GETARG_TIMESTAMPTZ(4);
-	bool		ready = run_at <= now;
-	LyfArgs		args = {0};
-	int64		id = 0;
-
-	for (int i = 0; i < 8; i++)
-		if (PG_ARGISNULL(i) && i != 1 && i != 4 && i != 5 && i != 6)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("command, pool, priority and max_attempts must not be null")));
-	lyf_args_text(&args, ready ? "ready" : "scheduled");
-	if (PG_ARGISNULL(1))
-		lyf_args_text(&args, "sql");
-	else
-		add_text(&args, fcinfo, 1);
-	add_text(&args, fcinfo, 0);
-	lyf_args_text(&args, namespace_search_path);
-	lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
-	add_text(&args, fcinfo, 2);
-	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(3), false);
-	add_text(&args, fcinfo, 5);
-	add_text(&args, fcinfo, 6);
-	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(run_at), false);
-	lyf_args_datum(&args, INT4OID, PG_GETARG_DATUM(7), false);
-	lyf_args_run_kept(&args, PG_ARGISNULL(6) ? &enqueue_plan : &enqueue_unique_plan, take_id, &id);
-	if (id == 0)
-		PG_RETURN_NULL();
-	if (ready)
-		lyf_wake_at_commit(text_to_cstring(PG_GETARG_TEXT_PP(2)), GetUserId());
-	else
-		lyf_wake_overseer_at_commit();
-	PG_RETURN_INT64(id);
 }
 
 /* The statement must have met the task: else somebody took it for dead, and may have begun it again. */
@@ -163,14 +93,6 @@ try_again(const LyfTask *task, const ErrorData *error, int64 wait_ms)
 	return true;
 }
 
-static void
-take_cancelled(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-
-	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "cancelled", &isnull));
-}
-
 bool
 lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int64 retry_after_ms)
 {
@@ -185,7 +107,7 @@ lyf_task_failed(const LyfTask *task, const ErrorData *error, bool retryable, int
 	lyf_args_text(&args, unpack_sql_state(error->sqlerrcode));
 	lyf_args_text(&args, error->detail);
 	lyf_args_text(&args, error->hint);
-	require_ours(task, lyf_args_run_kept(&args, &failed_plan, take_cancelled, &cancelled));
+	require_ours(task, lyf_args_run_kept(&args, &failed_plan, lyf_catalog_take_bool, &cancelled));
 	lyf_log_error(task, error, 0);
 	lyf_alert_ended(task->id);
 	if (task->flow != 0)

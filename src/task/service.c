@@ -43,14 +43,6 @@ static LyfCatalogPlan enable_plan = {
 };
 
 static void
-take_enabled(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-
-	*(bool *) arg = DatumGetBool(lyf_catalog_column(tuple, desc, "enabled", &isnull));
-}
-
-static void
 add_service(LyfArgs *args, bool enabled)
 {
 	lyf_args_datum(args, BOOLOID, BoolGetDatum(enabled), false);
@@ -64,20 +56,8 @@ lyf_service_is_enabled(void)
 	bool		enabled = false;
 
 	add_service(&args, preloaded);
-	lyf_args_run_kept(&args, &enabled_plan, take_enabled, &enabled);
+	lyf_args_run_kept(&args, &enabled_plan, lyf_catalog_take_bool, &enabled);
 	return enabled && lyf_background_workers;
-}
-
-static bool
-has_coordinator(void)
-{
-	LyfBoard   *board = lyf_board();
-	bool		has;
-
-	LWLockAcquire(&board->lock, LW_SHARED);
-	has = board->coordinator.pid != 0;
-	LWLockRelease(&board->lock);
-	return has;
 }
 
 static void
@@ -86,7 +66,7 @@ start_coordinator(void)
 	BackgroundWorkerHandle *handle;
 	pid_t		pid;
 
-	if (has_coordinator())
+	if (lyf_board_has_coordinator())
 		return;
 	if (!lyf_process_start("lyf_coordinator_main", "lyftron coordinator", "lyftron coordinator", NULL,
 						   COORDINATOR_RESTART_S, true, &handle))

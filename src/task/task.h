@@ -47,9 +47,6 @@ typedef struct LyfTask
 #define LYF_NO_SUCCESSOR \
 	" AND NOT EXISTS (SELECT FROM lyftron.queue s WHERE s.unique_key = q.unique_key AND s.state <> 'running')"
 
-/* an integer column of a row, 0 if it is null */
-extern int64 lyf_task_integer(HeapTuple tuple, TupleDesc desc, const char *name);
-
 /* in lock.c: locks of the session */
 extern bool lyf_task_lock(int64 id);	/* false: another session has it */
 extern void lyf_task_unlock(int64 id);

@@ -79,7 +79,10 @@ CREATE TABLE lyftron.queue (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
 	autovacuum_vacuum_cost_delay = 0);
 ALTER SEQUENCE lyftron.queue_seq OWNED BY lyftron.queue.id;
-CREATE INDEX queue_ready ON lyftron.queue (pool, owner, priority, seq) WHERE state = 'ready';
+-- A lane is the tasks of a pool, owner and priority.  The pool stands here as a hash: keys of one width are compared at
+-- half the cost.
+CREATE INDEX queue_ready ON lyftron.queue (pg_catalog.hashtextextended(pool, 0), owner, priority, seq)
+	WITH (deduplicate_items = off) WHERE state = 'ready';
 CREATE INDEX queue_scheduled ON lyftron.queue (run_at) WHERE state = 'scheduled';
 CREATE INDEX queue_blocked ON lyftron.queue (blocked_on, priority, seq) WHERE state = 'blocked';
 CREATE INDEX queue_running ON lyftron.queue (id) WHERE state = 'running';
@@ -298,6 +301,12 @@ CREATE FUNCTION lyftron.enqueue(command text, name text DEFAULT NULL, pool text 
 	AS 'MODULE_PATHNAME', 'lyf_enqueue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION lyftron.enqueue(text, text, text, integer, timestamptz, text, text, integer) IS
 	'queue SQL statements as a task of the caller''s; its number, or null where one of that unique_key is there already';
+
+CREATE FUNCTION lyftron.enqueue(commands text[], name text DEFAULT NULL, pool text DEFAULT 'default', priority integer DEFAULT 0,
+	run_at timestamptz DEFAULT NULL, key text DEFAULT NULL, max_attempts integer DEFAULT 5) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'lyf_enqueue_several' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION lyftron.enqueue(text[], text, text, integer, timestamptz, text, integer) IS
+	'queue SQL statements as tasks of the caller''s, one for each command; their numbers, in that order';
 
 CREATE FUNCTION lyftron.trigger(pipeline text, downstream boolean DEFAULT true, on_failure text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'lyf_trigger' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -66,41 +66,25 @@ static LyfCatalogPlan next_due_plan = {
 	" (SELECT run_at FROM lyftron.queue WHERE state = 'scheduled' ORDER BY run_at LIMIT 1)) AS due"
 };
 
-typedef struct Ids
+static void *
+read_id(HeapTuple tuple, TupleDesc desc)
 {
-	MemoryContext cxt;
-	int64	   *id;
-	int			count;
-	int			room;
-} Ids;
+	int64	   *id = palloc(sizeof(int64));
 
-static void
-add_id(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	Ids		   *ids = arg;
-	MemoryContext old = MemoryContextSwitchTo(ids->cxt);
-	bool		isnull;
-
-	if (ids->count == ids->room)
-	{
-		ids->room = Max(64, ids->room * 2);
-		ids->id = ids->id ? repalloc(ids->id, sizeof(int64) * ids->room) : palloc(sizeof(int64) * ids->room);
-	}
-	ids->id[ids->count++] = DatumGetInt64(lyf_catalog_column(tuple, desc, "id", &isnull));
-	MemoryContextSwitchTo(old);
+	lyf_catalog_take_id(id, tuple, desc);
+	return id;
 }
 
-static void
-take_over(void *arg, HeapTuple tuple, TupleDesc desc)
+static void *
+read_over(HeapTuple tuple, TupleDesc desc)
 {
-	LyfTask    *task = arg;
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(task));
+	LyfTask    *task = palloc0(sizeof(LyfTask));
 
-	task->id = lyf_task_integer(tuple, desc, "id");
+	task->id = lyf_catalog_integer(tuple, desc, "id");
 	task->name = lyf_catalog_text(tuple, desc, "name");
-	task->flow = lyf_task_integer(tuple, desc, "flow");
+	task->flow = lyf_catalog_integer(tuple, desc, "flow");
 	task->on_failure = lyf_catalog_text(tuple, desc, "on_failure");
-	MemoryContextSwitchTo(old);
+	return task;
 }
 
 /* Nobody holds the lock of a task that is said to be running: its session is gone. */
@@ -108,12 +92,16 @@ static void
 take_up(int64 id)
 {
 	LyfArgs		args = {0};
-	LyfTask    *over = palloc0(sizeof(LyfTask));
+	List	   *found;
+	LyfTask    *over;
 
 	lyf_args_int8(&args, id);
-	if (lyf_args_run_kept(&args, &orphan_again_plan, lyf_wake_row, NULL) > 0 ||
-		lyf_args_run_kept(&args, &orphan_over_plan, take_over, over) == 0)
+	if (lyf_args_run_kept(&args, &orphan_again_plan, lyf_wake_row, NULL) > 0)
 		return;
+	found = lyf_args_collect(&args, &orphan_over_plan, read_over);
+	if (found == NIL)
+		return;
+	over = linitial(found);
 	lyf_alert_ended(over->id);
 	if (over->flow != 0)
 		lyf_flow_failed(over->id, over->name, over->flow, over->on_failure);
@@ -122,17 +110,18 @@ take_up(int64 id)
 static void
 take_up_orphans(void)
 {
-	Ids			ids = {.cxt = CurrentMemoryContext};
-	LyfArgs		args = {0};
+	LyfArgs		none = {0};
+	ListCell   *lc;
 
-	lyf_args_run_kept(&args, &running_plan, add_id, &ids);
-	for (int i = 0; i < ids.count; i++)
+	foreach(lc, lyf_args_collect(&none, &running_plan, read_id))
 	{
-		if (lyf_task_is_locked_here(ids.id[i]) || !lyf_task_lock(ids.id[i]))
+		int64		id = *(int64 *) lfirst(lc);
+
+		if (lyf_task_is_locked_here(id) || !lyf_task_lock(id))
 			continue;
 		/* it may have ended by itself since we looked: then there is nothing to take up */
-		take_up(ids.id[i]);
-		lyf_task_unlock(ids.id[i]);
+		take_up(id);
+		lyf_task_unlock(id);
 	}
 }
 

@@ -38,15 +38,9 @@ static LyfCatalogPlan window_plan = {
 };
 
 static void
-take_id(void *arg, HeapTuple tuple, TupleDesc desc)
-{
-	*(int64 *) arg = lyf_task_integer(tuple, desc, "id");
-}
-
-static void
 take_window_task(void *arg, HeapTuple tuple, TupleDesc desc)
 {
-	take_id(arg, tuple, desc);
+	lyf_catalog_take_id(arg, tuple, desc);
 	lyf_wake_row(NULL, tuple, desc);
 }
 
@@ -205,7 +199,7 @@ lyf_backfill(PG_FUNCTION_ARGS)
 
 		lyf_args_text(&args, p->name);
 		lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(GetUserId()), false);
-		lyf_args_run_kept(&args, &flow_plan, take_id, &flow);
+		lyf_args_run_kept(&args, &flow_plan, lyf_catalog_take_id, &flow);
 	}
 	for (int i = 0; i < count; i++)
 	{

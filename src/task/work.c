@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/guard.h"
+#include "base/version.h"
 #include "task/board.h"
 #include "task/task.h"
 
@@ -66,6 +67,7 @@ static void
 do_task(Work *work)
 {
 	work->cancelled = false;
+	(void) lyf_version_hold(true);
 	lyf_log_begin();
 	work->error = lyf_task_execute(work->task);
 	lyf_log_end();
@@ -86,6 +88,7 @@ do_task(Work *work)
 	if (lyf_is_worker)
 		lyf_session_discard();
 	SPI_commit();
+	(void) lyf_version_hold(false);
 
 	/* who called is the one that is to stop, if it was not the task */
 	if (work->error != NULL && work->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !work->cancelled)
@@ -130,6 +133,13 @@ wait_for_work(const LyfClaimer *claimer, int64 wait_us)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* A session is told by an error that the extension is of another version now; a background worker just ends. */
+static bool
+is_to_end(void)
+{
+	return lyf_worker_retires() || (lyf_is_worker && !lyf_version_is_served());
+}
+
 /* the number of tasks done */
 static int64
 work_on(Work *work, int64 most, int64 wait_us)
@@ -137,7 +147,7 @@ work_on(Work *work, int64 most, int64 wait_us)
 	int64		idle_since = lyf_monotonic_us();
 	int64		done = 0;
 
-	while (done < most && !lyf_worker_retires())
+	while (done < most && !is_to_end())
 	{
 		int64		left = wait_us - (lyf_monotonic_us() - idle_since);
 
@@ -220,6 +230,7 @@ lyf_work(PG_FUNCTION_ARGS)
 	}
 	PG_FINALLY();
 	{
+		(void) lyf_version_hold(false);
 		lyf_log_end();
 		lyf_locks_release_all();
 		if (entered)

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/version.h"
 #include "task/process.h"
 #include "task/task.h"
 
@@ -66,8 +67,8 @@ work(const char *sql, MemoryContext cxt)
 	MemoryContextSwitchTo(cxt);
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
-	/* without the extension there is nothing to work on */
-	if (!OidIsValid(get_extension_oid("lyftron", true)))
+	/* without the extension there is nothing to work on, and what is of another version is for others */
+	if (!OidIsValid(get_extension_oid("lyftron", true)) || !lyf_version_is_served())
 		proc_exit(0);
 	run_statement(sql);
 	CommitTransactionCommand();
@@ -124,7 +125,7 @@ lyf_worker_main(Datum arg)
 	MemoryContext cxt;
 	char	   *sql;
 
-	memcpy(&orders, MyBgworkerEntry->bgw_extra, sizeof(LyfOrders));
+	lyf_process_orders(&orders);
 	lyf_process_begin(orders.database, orders.owner);
 	if (!lyf_worker_enter(NameStr(orders.pool), orders.number, orders.generation))
 		proc_exit(0);

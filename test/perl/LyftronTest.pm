@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
-  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf);
+  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf driven_by_pg_cron drive_by_pg_cron driven_sql);
 
 my @children;
 
@@ -35,12 +35,13 @@ sub new_node
 	$node->append_conf('postgresql.conf', pg_cron_conf('postgres')) if driven_by_pg_cron();
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION lyftron');
-	drive_by_pg_cron($node) if driven_by_pg_cron();
+	drive_by_pg_cron($node, 'postgres', 'postgres') if driven_by_pg_cron();
 	return $node;
 }
 
 # With LYFTRON_DRIVER=pg_cron a test's CALL lyftron.run(...) queues the pipeline, which a session of pg_cron's
-# runs, and waits for it; the error of the run is the error of the call.
+# runs, and waits for it; the error of the run is the error of the call.  Settings of ours that stand before it are made
+# the database's for as long.
 sub driven_by_pg_cron { return ($ENV{LYFTRON_DRIVER} // '') eq 'pg_cron'; }
 
 sub has_pg_cron
@@ -56,12 +57,48 @@ sub pg_cron_conf
 	  . "max_worker_processes = 20\nlyftron.background_workers = off\n";
 }
 
+my %driven;    # node, database, settings
+
+# A session of pg_cron's that works, at once: an entry for the server's start comes before that of the next minute.
+sub begin_work
+{
+	$driven{node}->restart;
+	wait_until(90, sub { $driven{node}->safe_psql($driven{database}, q{SELECT count(*) FROM lyftron.workers() WHERE kind = 'session'}) > 0 })
+	  or die 'pg_cron does not work';
+	return;
+}
+
+# The statements, with their runs done by pg_cron.
+sub driven_sql
+{
+	my ($database, $sql) = @_;
+	# in a transaction block a run is the session's own
+	return $sql if !%driven || $database ne $driven{database} || $sql =~ /BEGIN/ || $sql !~ /CALL lyftron\.run\(/;
+	my %settings = $sql =~ /\bSET (lyftron\.\w+) = ([^;]+);/g;
+	my @changes = ((map { "RESET $_" } grep { !exists $settings{$_} } sort keys %{ $driven{settings} }),
+		(map { "SET $_ = $settings{$_}" } grep { ($driven{settings}{$_} // '') ne $settings{$_} } sort keys %settings));
+	if (@changes)
+	{
+		$driven{settings} = \%settings;
+		$driven{psql}->($driven{node}, $database, join ' ', map { "ALTER DATABASE $database $_;" } @changes);
+		begin_work();
+	}
+	return $sql =~ s/CALL lyftron\.run\(/CALL public.run_as_task(/gr;
+}
+
+# The node has the configuration above.  As this role, which owns the database and lyftron in it.
 sub drive_by_pg_cron
 {
-	my ($node) = @_;
-	$node->safe_psql('postgres', q{
+	my ($node, $database, $role) = @_;
+	%driven = (node => $node, database => $database, settings => {}, psql => \&PostgreSQL::Test::Cluster::psql);
+	$node->safe_psql($database, qq{
 		CREATE EXTENSION pg_cron;
+		GRANT USAGE ON SCHEMA cron TO $role;
+		SET ROLE $role;
 		SELECT lyftron.schedule_with_pg_cron();
+		SELECT cron.schedule('at the start', '\@reboot', command) FROM cron.job;
+		RESET ROLE;});
+	$node->safe_psql($database, q{
 		CREATE PROCEDURE public.run_as_task(pipeline text) LANGUAGE plpgsql AS $$
 		DECLARE
 			t record;
@@ -84,18 +121,11 @@ sub drive_by_pg_cron
 			END IF;
 		END$$;});
 	no warnings 'redefine';
-	my $psql = \&PostgreSQL::Test::Cluster::psql;
 	*PostgreSQL::Test::Cluster::psql = sub {
-		my ($self, $database, $sql, @more) = @_;
-		# in a transaction block a run is the session's own
-		$sql =~ s/CALL lyftron\.run\(/CALL public.run_as_task(/g unless $sql =~ /BEGIN/;
-		return $psql->($self, $database, $sql, @more);
+		my ($self, $name, $sql, @more) = @_;
+		return $driven{psql}->($self, $name, driven_sql($name, $sql), @more);
 	};
-	# its first entry begins at the next minute
-	$node->safe_psql('postgres', q{SELECT lyftron.enqueue('CREATE TABLE public.pg_cron_works ()')});
-	wait_until(90, sub { $node->safe_psql('postgres', q{SELECT to_regclass('public.pg_cron_works') IS NOT NULL}) eq 't' })
-	  or die 'pg_cron does not work';
-	$node->safe_psql('postgres', 'DROP TABLE public.pg_cron_works');
+	begin_work();
 	return;
 }
 

@@ -115,6 +115,24 @@ $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE other');
 ok(wait_until(20, sub { $overseer_of->('other') == 1 }), 'which makes way for who copies the database, and comes back');
 sleep 2;
 is($overseer_of->('copy'), 0, 'a copy is not served before somebody says so');
+
+# one that is at work in it when it is renamed or moved is done by another worker
+$node->safe_psql('postgres', q{SET allow_in_place_tablespaces = on; CREATE TABLESPACE elsewhere LOCATION ''});
+my $name = 'other';
+for my $change ([ 'RENAME TO renamed', 'renamed' ], [ 'SET TABLESPACE elsewhere', 'renamed' ], [ 'RENAME TO other', 'other' ], [ 'SET TABLESPACE pg_default', 'other' ])
+{
+	my ($what, $after) = @$change;
+	my $id = $node->safe_psql($name, "SELECT lyftron.enqueue('SELECT pg_sleep(1.5)', 'busy')");
+	ok(wait_until(20, sub { $node->safe_psql($name, "SELECT count(*) FROM lyftron.task WHERE id = $id AND state = 'running'") == 1 }), 'a worker at work');
+	$start = time;
+	is(($node->psql('postgres', "ALTER DATABASE $name $what", on_error_die => 0))[0], 0, "is in nobody's way: ALTER DATABASE $what");
+	note(sprintf 'it took %.2f s', time - $start);
+	$name = $after;
+	ok(wait_until(20, sub { $node->safe_psql($name, "SELECT state || attempt FROM lyftron.task WHERE id = $id") eq 'succeeded2' }), 'and another one does it again, by itself');
+	is($overseer_of->($name), 1, 'with an overseer');
+}
+$node->safe_psql('postgres', 'DROP TABLESPACE elsewhere');
+
 $node->safe_psql('other', "SELECT lyftron.enqueue('SELECT pg_sleep(600)', 'endless')");
 ok(wait_until(10, sub { $node->safe_psql('other', "SELECT count(*) FROM lyftron.task WHERE state = 'running'") == 1 }), 'a worker at work in it');
 $start = time;

@@ -35,7 +35,12 @@ measure_enqueue() {
 	empty
 	measure insert_100 "$TASKS" client $((TASKS / 100)) \
 		<<<"INSERT INTO bench.message (payload) SELECT $payload FROM generate_series(1, 100);"
-	measure enqueue_100 "$TASKS" client $((TASKS / 100)) <<<"SELECT count(lyftron.enqueue($payload)) FROM generate_series(1, 100);"
+	measure enqueue_100 "$TASKS" client $((TASKS / 100)) \
+		<<<"SELECT count(*) FROM lyftron.enqueue(ARRAY(SELECT $payload FROM generate_series(1, 100)));"
+	require "SELECT count(*) = $TASKS FROM lyftron.queue"
+	empty
+	measure enqueue_100_calls "$TASKS" client $((TASKS / 100)) <<<"SELECT count(lyftron.enqueue($payload)) FROM generate_series(1, 100);"
+	require "SELECT count(*) = $TASKS FROM lyftron.queue"
 	empty
 	[ -z "$PEERS" ] || measure pgq_insert "$n" client "$n" <<<"SELECT pgq.insert_event('bench', 'kind', $payload);"
 }
