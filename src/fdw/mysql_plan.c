@@ -40,8 +40,6 @@ lyf_mysql_split_conditions(PlannerInfo *root, RelOptInfo *rel, List *clauses, Li
 		bool		superset = false;
 		bool		shipped;
 
-		if (rinfo->pseudoconstant)
-			continue;
 		lyf_mysql_translation(&t, root, rel);
 		shipped = lyf_pushdown && lyf_mysql_condition(&t, rinfo->clause, &superset) != NULL;
 		if (shipped)
@@ -81,7 +79,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, List *pathkeys)
 	Cost		startup;
 	Cost		total;
 
-	lyf_mysql_cost(baserel, baserel->fdw_private, pathkeys != NIL, &startup, &total);
+	lyf_mysql_cost(baserel, baserel->fdw_private, pathkeys != NIL, false, &startup, &total);
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, LYF_PATH_ROWS(baserel->rows), startup, total, pathkeys,
 													   baserel->lateral_relids, LYF_PATH_OUTER(NULL, NIL), NIL));
 }
@@ -171,7 +169,7 @@ add_driven_path(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *info)
 	driven.remote = list_concat_copy(mine->remote, remote);
 	driven.local = list_concat_copy(mine->local, driven.local);
 	lyf_mysql_estimate_driven(root, baserel, &driven);
-	lyf_mysql_cost(baserel, &driven, false, &startup, &total);
+	lyf_mysql_cost(baserel, &driven, false, false, &startup, &total);
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, LYF_PATH_ROWS(info->ppi_rows), startup, total, NIL,
 													   info->ppi_req_outer, LYF_PATH_OUTER(NULL, NIL), NIL));
 }
@@ -282,6 +280,21 @@ is_limited(const ForeignPath *path)
 	return path->fdw_private != NIL && boolVal(list_nth(path->fdw_private, LYF_MYSQL_PATH_LIMITED));
 }
 
+/* conditions without a column are checked once, before the scan; there is a node for that */
+static List *
+without_pseudoconstants(List *clauses)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		if (!lfirst_node(RestrictInfo, lc)->pseudoconstant)
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
 /* a plan that scans one table: its rows are the table's */
 static ForeignScan *
 plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, List *scan_clauses, Plan *outer)
@@ -292,7 +305,7 @@ plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist,
 	List	   *attrs;
 	char	   *sql;
 
-	lyf_mysql_split_conditions(t->root, rel, scan_clauses, &query->where, &local, &reasons);
+	lyf_mysql_split_conditions(t->root, rel, without_pseudoconstants(scan_clauses), &query->where, &local, &reasons);
 	attrs = wanted_columns(mine->table, rel, local);
 	query->outputs = columns_as_vars(mine->table, rel->relid, attrs);
 	sql = lyf_mysql_deparse(t, query);

@@ -23,11 +23,13 @@ typedef struct LyfMysqlRel
 	List	   *local;			/* conditions that are checked here */
 	List	   *reasons;		/* why: a String for each of them */
 
-	/* a join: FROM outer JOIN inner ON clauses */
+	/* a join: FROM outer JOIN inner ON clauses; of a semi or anti join the inner side stands in a condition */
 	RelOptInfo *outer;
 	RelOptInfo *inner;
-	JoinType	jointype;		/* inner or left */
+	JoinType	jointype;		/* inner, left, semi or anti */
 	List	   *clauses;
+	List	   *exists;			/* semi and anti joins (LyfMysqlRel) that are conditions of the query, beside remote */
+	List	   *clause_exists;	/* those that are conditions of ON, beside clauses */
 
 	/* an upper relation */
 	RelOptInfo *source;			/* what it is made of: rows of a base or join relation; or the relation that it sorts */
@@ -105,8 +107,8 @@ extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMys
 extern void lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups);
 
-/* what a path costs that gives so many rows after local conditions; it may be sorted by the server */
-extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, Cost *startup, Cost *total);
+/* what a path costs, with local conditions; sorted by the server?  reduced to groups, or to some rows? */
+extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool reduced, Cost *startup, Cost *total);
 
 /* in mysql_join.c and mysql_upper.c */
 extern void lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,

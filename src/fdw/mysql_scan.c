@@ -31,9 +31,9 @@ end_waiting(LyfMysqlScan *scan)
 	scan->wait_start = -1;
 }
 
-/* the next row from the server into values and nulls; false: there are no more */
+/* the next row from the server into values and nulls, in a context that it takes for itself; false: there are no more */
 static bool
-fetch_row(LyfMysqlScan *scan, Datum *values, bool *nulls, LyfFailure **failure)
+fetch_row(LyfMysqlScan *scan, MemoryContext cxt, Datum *values, bool *nulls, LyfFailure **failure)
 {
 	LyfMysqlRow row;
 	MemoryContext caller;
@@ -44,8 +44,8 @@ fetch_row(LyfMysqlScan *scan, Datum *values, bool *nulls, LyfFailure **failure)
 		end_waiting(scan);
 		return false;
 	}
-	MemoryContextReset(scan->row_cxt);
-	caller = MemoryContextSwitchTo(scan->row_cxt);
+	MemoryContextReset(cxt);
+	caller = MemoryContextSwitchTo(cxt);
 	*failure = lyf_mysql_cast_row(scan->cast, &row, values, nulls);
 	MemoryContextSwitchTo(caller);
 	return true;
@@ -58,16 +58,18 @@ put_aside(LyfMysqlReader *reader)
 	LyfMysqlScan *scan = reader->arg;
 	MemoryContext caller = MemoryContextSwitchTo(scan->query_cxt);
 	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext row_cxt = AllocSetContextCreate(scan->query_cxt, "lyftron mysql row aside", ALLOCSET_DEFAULT_SIZES);
 	Datum	   *values = palloc(scan->desc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(scan->desc->natts * sizeof(bool));
 	LyfFailure *failure;
 
+	/* the row that the scan has given last is still looked at */
 	memset(nulls, true, scan->desc->natts * sizeof(bool));
 
 	/* its file outlives the subtransaction that the other scan may run in */
 	CurrentResourceOwner = scan->owner;
 	scan->aside = tuplestore_begin_heap(false, false, work_mem);
-	while (fetch_row(scan, values, nulls, &failure))
+	while (fetch_row(scan, row_cxt, values, nulls, &failure))
 	{
 		if (failure != NULL)
 		{
@@ -80,6 +82,7 @@ put_aside(LyfMysqlReader *reader)
 	}
 	CurrentResourceOwner = owner;
 	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(row_cxt);
 }
 
 /* a table that is scanned, opened once */
@@ -221,7 +224,7 @@ next_row(LyfMysqlScan *scan, TupleTableSlot *slot)
 
 	if (scan->aside != NULL)
 		return next_aside(scan, slot);
-	if (!fetch_row(scan, slot->tts_values, slot->tts_isnull, &failure))
+	if (!fetch_row(scan, scan->row_cxt, slot->tts_values, slot->tts_isnull, &failure))
 		return false;
 	if (failure != NULL)
 		lyf_failure_raise(failure);
