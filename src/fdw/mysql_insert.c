@@ -72,11 +72,24 @@ write_columns(LyfMysqlModify *modify, StringInfo sql)
 	appendStringInfoString(sql, ") VALUES ");
 }
 
-/* an assignment of a column to itself */
+/* A column to assign to itself: not one that may have AUTO_INCREMENT, which MySQL minds. */
+static const LyfMysqlColumn *
+idle_column(const LyfMysqlModify *modify)
+{
+	for (int i = 0; i < modify->table->natts; i++)
+	{
+		const LyfMysqlColumn *column = &modify->table->columns[i];
+
+		if (!column->dropped && !column->generated && !column->key)
+			return column;
+	}
+	return modify->nkeys > 0 ? modify->keys[modify->nkeys - 1] : modify->columns[0];
+}
+
 static void
 write_do_nothing(LyfMysqlModify *modify)
 {
-	const LyfMysqlColumn *column = modify->nkeys > 0 ? modify->keys[0] : modify->columns[0];
+	const LyfMysqlColumn *column = idle_column(modify);
 
 	appendStringInfoString(&modify->sql, " ON DUPLICATE KEY UPDATE ");
 	lyf_mysql_quote_name(&modify->sql, column->remote_name);

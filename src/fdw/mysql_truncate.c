@@ -176,7 +176,17 @@ truncate_tables(List *relations, DropBehavior behavior, bool restart)
 
 	check_options(behavior, restart);
 	foreach(lc, relations)
-		tables = lappend(tables, lyf_mysql_table_open(lfirst(lc), GetUserId()));
+	{
+		Relation	rel = lfirst(lc);
+		LyfMysqlTable *table = lyf_mysql_table_open(rel, GetUserId());
+
+		if (!table->updatable)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("foreign table \"%s\" does not allow truncating", RelationGetRelationName(rel)),
+					 errdetail("Its option \"updatable\", or its server's, is false.")));
+		tables = lappend(tables, table);
+	}
 	session = lyf_mysql_session(((LyfMysqlTable *) linitial(tables))->server, GetUserId(), false);
 	references = read_references(session, tables);
 	refuse_referenced(tables, references);
