@@ -71,7 +71,7 @@ idle_column(const LyfMysqlModify *modify)
 	{
 		const LyfMysqlColumn *column = &modify->table->columns[i];
 
-		if (!column->dropped && !column->generated && !column->key)
+		if (lyf_mysql_is_written(modify, column) && !column->key)
 			return column;
 	}
 	return modify->nkeys > 0 ? modify->keys[modify->nkeys - 1] : modify->columns[0];
@@ -104,7 +104,7 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 		LyfMysqlColumn *column = &table->columns[i];
 		bool		is_given = bms_is_member(column->attno, given);
 
-		if (column->dropped || column->generated || !(is_given || vary))
+		if (!lyf_mysql_is_written(modify, column) || !(is_given || vary))
 			continue;
 		modify->left[modify->ncolumns] = !is_given;
 		any_left |= !is_given;
