@@ -206,11 +206,21 @@ append_numeric(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *colu
 	return true;
 }
 
+/* The server refuses a text that is longer than its column, but cuts off blanks. */
+static bool
+would_be_cut(const LyfMysqlColumn *column, const char *text, int len)
+{
+	return is_kind(column, LYF_MY_TEXT) && column->remote.precision > 0 && len > column->remote.precision &&
+		text[len - 1] == ' ' && pg_mbstrlen_with_len(text, len) > column->remote.precision;
+}
+
 static bool
 append_varlena_text(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
 	text	   *varlena = DatumGetTextPP(value);
 
+	if (would_be_cut(column, VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena)))
+		return false;
 	append_text(sql, VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena));
 	return true;
 }

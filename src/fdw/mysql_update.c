@@ -4,16 +4,14 @@
  *		was read.
  *
  * The plan reads them FOR UPDATE, so that they are as they were read until they are
- * written.  A row that is gone all the same is not counted, as one that a concurrent
- * transaction of PostgreSQL's own has deleted.  If a key turns out to belong to several rows, the
- * statement is an error and all of it is undone.  Where nothing depends on the moment,
- * the statements of many rows are sent together.
+ * written.  If a key turns out to belong to several rows, the statement is an error
+ * and all of it is undone.  Where nobody can tell the difference, the statements of many
+ * rows are sent together.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
 #include "executor/executor.h"
-#include "optimizer/tlist.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"

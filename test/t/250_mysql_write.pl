@@ -164,7 +164,7 @@ sub test_refused_values
 	pg(q{CREATE FOREIGN TABLE narrow (id int OPTIONS (key 'true'), ti int, v text, de numeric, d float8, dt timestamp, da date, ts timestamptz,
 		en text, l text, j text, nn int) SERVER my});
 	my @refused = (
-		[ ti => '128', '22003' ], [ v => "'abcd'", '22001' ], [ de => '1000', '22003' ],
+		[ ti => '128', '22003' ], [ v => "'abcd'", '22001' ], [ v => "'abc  '", '22001' ], [ de => '1000', '22003' ],
 		[ d => "'NaN'", '22003' ], [ d => "'-Infinity'", '22003' ], [ de => "'NaN'", '22003' ], [ de => '1.005', '22003' ],
 		[ dt => "'infinity'", '22008' ], [ dt => "'2026-01-01 00:00:00.0005'", '22008' ],
 		[ da => "'0044-03-15 BC'", '22008' ], [ da => "'10000-01-01'", '22008' ],
@@ -186,6 +186,7 @@ sub test_refused_values
 	}
 	is(pg('SELECT id, ti, v, de, d, dt, da, ts, en, l, j, nn FROM narrow'), '1||||||||||5'  =~ s/5$/|5/r, 'nothing of it was updated');
 	like(pg_error('UPDATE narrow SET ti = 100 + id * 28'), qr/ERROR:  22003/, 'an expression that is too large there');
+	like(pg_error(q{UPDATE narrow SET v = 'abc'; UPDATE narrow SET v = v || ' '}), qr/ERROR:  22001/, 'blanks that would be cut off');
 	like(pg_error('UPDATE narrow SET ti = ti'), qr/^$/, 'a column to itself');
 	return;
 }
