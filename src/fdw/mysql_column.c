@@ -97,7 +97,7 @@ describe_double(LyfTerm *term, const LyfMysqlColumn *column)
 static bool
 describe_bits(LyfTerm *term, const LyfMysqlColumn *column)
 {
-	term->sql = psprintf("(%s + 0)", term->sql);
+	term->sql = psprintf("CAST(%s AS UNSIGNED)", term->sql);
 	term->scale = column->remote.precision;
 	return column->typmod == column->remote.precision;
 }

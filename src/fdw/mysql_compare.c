@@ -8,8 +8,8 @@
  * understands it, for its indexes.  Texts are less or greater there only by bytes, too: as in the
  * collation "C".
  *
- * Columns of unequal scale are compared with one of them converted: the server
- * could put a constant that the one equals in place of the other, and round it.
+ * Columns of unequal scale are converted to compare them: the server could put a constant that the
+ * one equals in place of the other, and round it; and MySQL's hash joins clip decimals.
  */
 #include "postgres.h"
 
@@ -102,7 +102,28 @@ is_order(LyfPlaceUse use)
 	return use >= LYF_PLACE_LESS && use <= LYF_PLACE_GREATER_EQUAL;
 }
 
-/* the text of a term beside one of a finer scale */
+/* a number that the server compares as an integer */
+static bool
+is_integer(const LyfTerm *term)
+{
+	return term->kind == LYF_TERM_INTEGER || (term->kind == LYF_TERM_DECIMAL && strcmp(term->sql, term->operand) != 0);
+}
+
+/* both as decimals of the same digits; false: they are too many */
+static bool
+match_numbers(const LyfTerm *left, const LyfTerm *right, const char **left_sql, const char **right_sql)
+{
+	int			scale = Max(left->scale, right->scale);
+	int			precision = Max(left->digits, right->digits) + scale;
+
+	if ((is_integer(left) && is_integer(right)) || (left->scale == right->scale && !is_integer(left) && !is_integer(right)))
+		return true;
+	*left_sql = psprintf("CAST(%s AS DECIMAL(%d,%d))", left->sql, precision, scale);
+	*right_sql = psprintf("CAST(%s AS DECIMAL(%d,%d))", right->sql, precision, scale);
+	return precision <= LYF_MYSQL_DIGITS;
+}
+
+/* a time beside one of a finer scale */
 static const char *
 refine(const LyfTerm *term, const LyfTerm *other)
 {
@@ -110,10 +131,25 @@ refine(const LyfTerm *term, const LyfTerm *other)
 		return psprintf("CAST(%s AS DATETIME)", term->sql);
 	if (term->scale >= other->scale)
 		return term->sql;
-	if (is_number(term))
-		return psprintf("(%s + 0)", term->sql);
 	return psprintf(term->kind == LYF_TERM_SPAN || term->kind == LYF_TERM_CLOCK ? "CAST(%s AS TIME(6))" : "CAST(%s AS DATETIME(6))",
 					term->sql);
+}
+
+/* two that are not values */
+static LyfTerm *
+compare_terms(LyfTranslation *t, const LyfTerm *left, LyfPlaceUse use, const LyfTerm *right)
+{
+	const char *left_sql = left->sql;
+	const char *right_sql = right->sql;
+
+	if (!is_number(left))
+	{
+		left_sql = refine(left, right);
+		right_sql = refine(right, left);
+	}
+	else if (!match_numbers(left, right, &left_sql, &right_sql))
+		return lyf_mysql_term_fail(t, "more digits than the server has");
+	return lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(%s %s %s)", left_sql, operators[use], right_sql));
 }
 
 static LyfTerm *
@@ -123,7 +159,7 @@ compare_plain(LyfTranslation *t, LyfTerm *left, LyfPlaceUse use, LyfTerm *right,
 	const char *text;
 
 	if (right->value == NULL)
-		return lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(%s %s %s)", refine(left, right), operators[use], refine(right, left)));
+		return compare_terms(t, left, use, right);
 	text = lyf_mysql_use_value(t, right, &place);
 	if (text == NULL)
 		return lyf_mysql_term_fail(t, "a value that the server has not");
@@ -142,7 +178,7 @@ compare_uuids(LyfTranslation *t, LyfTerm *left, LyfPlaceUse use, LyfTerm *right,
 static LyfTerm *
 compare_bits(LyfTranslation *t, LyfTerm *left, LyfPlaceUse use, LyfTerm *right, Oid collation)
 {
-	LyfPlace	place = {.use = use,.kind = LYF_TERM_BITS,.before = "(",.after = " + 0)"};
+	LyfPlace	place = {.use = use,.kind = LYF_TERM_BITS,.before = "CAST(",.after = " AS UNSIGNED)"};
 
 	if (left->scale != right->scale)
 		return lyf_mysql_term_fail(t, "bits that may be of another length");

@@ -75,6 +75,8 @@ lyf_mysql_conditions(StringInfo sql, LyfTranslation *t, List *conditions)
 	}
 }
 
+static void append_all_conditions(StringInfo sql, LyfTranslation *t, const char *keyword, List *conditions, List *exists);
+
 /* FROM, with joins one inside the other */
 static void
 append_from(StringInfo sql, LyfTranslation *t, RelOptInfo *rel)
@@ -88,15 +90,47 @@ append_from(StringInfo sql, LyfTranslation *t, RelOptInfo *rel)
 			appendStringInfo(sql, " %s", lyf_mysql_alias(rel->relid));
 		return;
 	}
+	if (mine->jointype == JOIN_SEMI || mine->jointype == JOIN_ANTI)
+	{
+		append_from(sql, t, mine->outer);
+		return;
+	}
 	appendStringInfoChar(sql, '(');
 	append_from(sql, t, mine->outer);
 	appendStringInfoString(sql, mine->jointype == JOIN_LEFT ? " LEFT JOIN " : " INNER JOIN ");
 	append_from(sql, t, mine->inner);
-	appendStringInfoString(sql, " ON ");
-	if (mine->clauses == NIL)
-		appendStringInfoString(sql, "TRUE");
-	lyf_mysql_conditions(sql, t, mine->clauses);
+	append_all_conditions(sql, t, " ON ", mine->clauses, mine->clause_exists);
+	if (mine->clauses == NIL && mine->clause_exists == NIL)
+		appendStringInfoString(sql, " ON TRUE");
 	appendStringInfoChar(sql, ')');
+}
+
+/* a semi or anti join */
+static void
+append_exists(StringInfo sql, LyfTranslation *t, const LyfMysqlRel *join)
+{
+	const LyfMysqlRel *inner = rel_of(join->inner);
+
+	appendStringInfoString(sql, join->jointype == JOIN_ANTI ? "(NOT EXISTS (SELECT 1 FROM " : "(EXISTS (SELECT 1 FROM ");
+	append_from(sql, t, join->inner);
+	append_all_conditions(sql, t, " WHERE ", list_concat_copy(inner->remote, join->clauses), inner->exists);
+	appendStringInfoString(sql, "))");
+}
+
+/* a keyword and what it needs, if that is anything */
+static void
+append_all_conditions(StringInfo sql, LyfTranslation *t, const char *keyword, List *conditions, List *exists)
+{
+	ListCell   *lc;
+
+	if (conditions != NIL)
+		appendStringInfoString(sql, keyword);
+	lyf_mysql_conditions(sql, t, conditions);
+	foreach(lc, exists)
+	{
+		appendStringInfoString(sql, conditions == NIL && foreach_current_index(lc) == 0 ? keyword : " AND ");
+		append_exists(sql, t, lfirst(lc));
+	}
 }
 
 /* a column all of whose value comes */
@@ -232,9 +266,7 @@ static void
 append_grouping(StringInfo sql, LyfTranslation *t, const LyfMysqlRel *grouped)
 {
 	append_groups(sql, t, grouped->groups);
-	if (grouped->remote != NIL)
-		appendStringInfoString(sql, " HAVING ");
-	lyf_mysql_conditions(sql, t, grouped->remote);
+	append_all_conditions(sql, t, " HAVING ", grouped->remote, NIL);
 }
 
 /* rows that this statement writes, or locks, stay as they are read */
@@ -253,7 +285,7 @@ char *
 lyf_mysql_deparse(LyfTranslation *t, const LyfMysqlQuery *query)
 {
 	RelOptInfo *scan = scan_of(query->rel);
-	List	   *where = scan == query->rel && rel_of(scan)->table != NULL ? query->where : rel_of(scan)->remote;
+	bool		simple = scan == query->rel && rel_of(scan)->table != NULL;
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -261,9 +293,7 @@ lyf_mysql_deparse(LyfTranslation *t, const LyfMysqlQuery *query)
 	append_outputs(&sql, t, query->outputs);
 	appendStringInfoString(&sql, " FROM ");
 	append_from(&sql, t, scan);
-	if (where != NIL)
-		appendStringInfoString(&sql, " WHERE ");
-	lyf_mysql_conditions(&sql, t, where);
+	append_all_conditions(&sql, t, " WHERE ", simple ? query->where : rel_of(scan)->remote, rel_of(scan)->exists);
 	if (scan != query->rel)
 		append_grouping(&sql, t, rel_of(query->rel));
 	append_order(&sql, t, query->rel, query->pathkeys);

@@ -114,6 +114,7 @@ round_to_whole(LyfTranslation *t, const Call *call)
 	return result;
 }
 
+/* the server shows it with as many digits as an integer has */
 static LyfTerm *
 round_double(LyfTranslation *t, const Call *call)
 {
@@ -336,11 +337,11 @@ static const Function functions[] = {
 	{"abs", 1, 0, LYF_TERM_INTEGER, absolute_integer, "ABS(%s)"},
 	{"abs", 1, 0, LYF_TERM_DECIMAL, absolute_number, "ABS(%s)"},
 	{"ceil", 1, 0, LYF_TERM_DECIMAL, round_to_whole, "CEILING(%s)"},
-	{"ceil", 1, 0, LYF_TERM_DOUBLE, round_double, "CEILING(%s)"},
+	{"ceil", 1, 0, LYF_TERM_DOUBLE, round_double, "(CEILING(%s) + 0e0)"},
 	{"ceiling", 1, 0, LYF_TERM_DECIMAL, round_to_whole, "CEILING(%s)"},
-	{"ceiling", 1, 0, LYF_TERM_DOUBLE, round_double, "CEILING(%s)"},
+	{"ceiling", 1, 0, LYF_TERM_DOUBLE, round_double, "(CEILING(%s) + 0e0)"},
 	{"floor", 1, 0, LYF_TERM_DECIMAL, round_to_whole, "FLOOR(%s)"},
-	{"floor", 1, 0, LYF_TERM_DOUBLE, round_double, "FLOOR(%s)"},
+	{"floor", 1, 0, LYF_TERM_DOUBLE, round_double, "(FLOOR(%s) + 0e0)"},
 	{"round", 1, 0, LYF_TERM_DECIMAL, round_to_whole, "ROUND(%s)"},
 	{"round", 2, 0, LYF_TERM_DECIMAL, round_to_scale},
 	{"mod", 2, 0, LYF_TERM_INTEGER, as_operator, "%"},

@@ -3,7 +3,7 @@
  *		Joins of tables of one server.
  *
  * Conditions of a table that an inner join has stand in WHERE; those of one that an outer join
- * may leave out stand in its ON.
+ * may leave out stand in its ON.  A semi or anti join is a condition itself: (NOT) EXISTS.
  */
 #include "postgres.h"
 
@@ -24,9 +24,15 @@ go_together(const LyfMysqlRel *outer, const LyfMysqlRel *inner)
 		outer->user == inner->user && outer->zero_dates == inner->zero_dates;
 }
 
-/* plain columns, nothing of the system's, no whole rows */
 static bool
-gives_columns(const RelOptInfo *joinrel)
+is_existence(JoinType jointype)
+{
+	return jointype == JOIN_SEMI || jointype == JOIN_ANTI;
+}
+
+/* does it give plain columns of these relations, nothing of the system's, no whole rows? */
+static bool
+gives_columns(const RelOptInfo *joinrel, Relids relids)
 {
 	ListCell   *lc;
 
@@ -34,7 +40,7 @@ gives_columns(const RelOptInfo *joinrel)
 	{
 		const Var  *var = lfirst(lc);
 
-		if (!IsA(var, Var) || var->varattno <= 0)
+		if (!IsA(var, Var) || var->varattno <= 0 || !bms_is_member(var->varno, relids))
 			return false;
 	}
 	return true;
@@ -49,7 +55,7 @@ split_clauses(PlannerInfo *root, RelOptInfo *joinrel, List *restrictlist, LyfMys
 	foreach(lc, restrictlist)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		bool		on = mine->jointype == JOIN_INNER || !RINFO_IS_PUSHED_DOWN(rinfo, joinrel->relids);
+		bool		on = !IS_OUTER_JOIN(mine->jointype) || !RINFO_IS_PUSHED_DOWN(rinfo, joinrel->relids);
 		LyfTranslation t;
 		bool		superset;
 
@@ -58,7 +64,7 @@ split_clauses(PlannerInfo *root, RelOptInfo *joinrel, List *restrictlist, LyfMys
 			return false;
 		if (lyf_mysql_condition(&t, rinfo->clause, &superset) == NULL || superset)
 		{
-			if (mine->jointype != JOIN_INNER && on)
+			if (is_existence(mine->jointype) || (mine->jointype == JOIN_LEFT && on))
 				return false;
 			mine->local = lappend(mine->local, rinfo->clause);
 			mine->reasons = lappend(mine->reasons, makeString(pstrdup(t.reason ? t.reason : "it has dates that read as NULL")));
@@ -71,7 +77,7 @@ split_clauses(PlannerInfo *root, RelOptInfo *joinrel, List *restrictlist, LyfMys
 	return true;
 }
 
-/* add the conditions of both sides */
+/* add the conditions of both sides; those of an existence are in it */
 static void
 take_conditions(LyfMysqlRel *mine)
 {
@@ -79,10 +85,19 @@ take_conditions(LyfMysqlRel *mine)
 	const LyfMysqlRel *inner = mine->inner->fdw_private;
 
 	mine->remote = list_concat(mine->remote, outer->remote);
-	if (mine->jointype == JOIN_INNER)
+	mine->exists = list_copy(outer->exists);
+	if (is_existence(mine->jointype))
+		mine->exists = lappend(mine->exists, mine);
+	else if (mine->jointype == JOIN_INNER)
+	{
 		mine->remote = list_concat(mine->remote, inner->remote);
+		mine->exists = list_concat(mine->exists, inner->exists);
+	}
 	else
+	{
 		mine->clauses = list_concat(mine->clauses, inner->remote);
+		mine->clause_exists = inner->exists;
+	}
 }
 
 /* the join as one query, or NULL */
@@ -92,7 +107,7 @@ describe_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptI
 	LyfMysqlRel *mine = palloc0(sizeof(LyfMysqlRel));
 	const LyfMysqlRel *one = outer->fdw_private;
 
-	if (!go_together(one, inner->fdw_private) || !gives_columns(joinrel))
+	if (!go_together(one, inner->fdw_private) || !gives_columns(joinrel, is_existence(jointype) ? outer->relids : joinrel->relids))
 		return NULL;
 	mine->server = one->server;
 	mine->user = one->user;
@@ -135,7 +150,7 @@ lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, 
 
 	if (!lyf_pushdown || joinrel->fdw_private != NULL || !bms_is_empty(joinrel->lateral_relids))
 		return;
-	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_RIGHT)
+	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_RIGHT && !is_existence(jointype))
 		return;
 	mine = describe_join(root, joinrel, outer, inner, jointype, extra->restrictlist);
 	if (mine == NULL)

@@ -23,11 +23,13 @@ typedef struct LyfMysqlRel
 	List	   *local;			/* conditions that are checked here */
 	List	   *reasons;		/* why: a String for each of them */
 
-	/* a join: FROM outer JOIN inner ON clauses */
+	/* a join: FROM outer JOIN inner ON clauses; of a semi or anti join the inner side stands in a condition */
 	RelOptInfo *outer;
 	RelOptInfo *inner;
-	JoinType	jointype;		/* inner or left */
+	JoinType	jointype;		/* inner, left, semi or anti */
 	List	   *clauses;
+	List	   *exists;			/* semi and anti joins (LyfMysqlRel) that are conditions of the query, beside remote */
+	List	   *clause_exists;	/* those that are conditions of ON, beside clauses */
 
 	/* an upper relation */
 	RelOptInfo *source;			/* what it is made of: rows of a base or join relation; or the relation that it sorts */

@@ -135,6 +135,7 @@ class Shares:
                  ("part of a condition", shape == "filter" and " WHERE " in text, " WHERE " in remote),
                  ("aggregation", shape == "group", re.search(r"(COUNT|SUM|MIN|MAX)\(", remote)),
                  ("join", shape == "join" and "FULL" not in text, " JOIN " in remote),
+                 ("(NOT) EXISTS", shape == "subquery" and re.search("Semi Join|Anti Join|EXISTS", plan), " EXISTS (" in remote or "(EXISTS (" in remote),
                  ("DISTINCT", shape == "distinct", " GROUP BY " in remote),
                  ("ORDER BY", " ORDER BY " in text and shape in ("order", "group"), " ORDER BY " in remote),
                  ("LIMIT", re.search(" (LIMIT|OFFSET) ", text) and shape in ("order", "group", "limit"), " LIMIT " in remote),
