@@ -25,6 +25,9 @@ PG_MODULE_MAGIC;
 /* the server's error for a statement that was killed */
 #define ER_QUERY_INTERRUPTED	1317
 
+/* MariaDB's library: a method of authentication is none that it may use */
+#define ER_PLUGIN_NOT_ALLOWED	5010
+
 extern PGDLLEXPORT const LyfMysqlFunctions *lyf_mysql_client(void);
 
 /* ---- errors ---- */
@@ -60,6 +63,22 @@ timeout_failure(const LyfMysql *mysql)
 	return lyf_failure_retryable(failure, 0);
 }
 
+/* what the library itself found wrong, of either library: what comes next on the wire is unknown */
+static bool
+is_library_error(unsigned int number)
+{
+	return (number >= 2000 && number <= 2999) || (number >= 5000 && number <= 5999);
+}
+
+/* MariaDB's library names something else for the method */
+static LyfFailure *
+plugin_failure(void)
+{
+	return lyf_failure_hint(lyf_failure(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+										"the server asks for the password in a way that is not safe here"),
+							"Set the server's option tls to verify-full, or let the user log in by another method.");
+}
+
 LyfFailure *
 lyf_client_failure(LyfMysql *mysql)
 {
@@ -75,10 +94,11 @@ lyf_client_failure(LyfMysql *mysql)
 		mysql->dead = true;
 		return timeout_failure(mysql);
 	}
-	/* the library's own errors: what comes next on the wire is unknown */
-	if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)
+	if (is_library_error(number) || lyf_wire_socket(mysql) == PGINVALID_SOCKET)
 		mysql->dead = true;
 	mysql->unanswered = false;
+	if (number == ER_PLUGIN_NOT_ALLOWED)
+		return plugin_failure();
 	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
 	failure = lyf_failure(sqlstate, "%s", clean_text(mysql_error(mysql->handle)));
 	lyf_failure_detail(failure, "Error %u, SQLSTATE %s.", number, state);
