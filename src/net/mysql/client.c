@@ -19,8 +19,14 @@ PG_MODULE_MAGIC;
 #define DROP_US			INT64CONST(10000)
 #define ROWS_PER_LOOK	64
 
+/* an answer whose first bytes are there is waited for so long */
+#define OWED_US			INT64CONST(100000)
+
 /* the server's error for a statement that was killed */
 #define ER_QUERY_INTERRUPTED	1317
+
+/* MariaDB's library: a method of authentication is none that it may use */
+#define ER_PLUGIN_NOT_ALLOWED	5010
 
 extern PGDLLEXPORT const LyfMysqlFunctions *lyf_mysql_client(void);
 
@@ -57,6 +63,39 @@ timeout_failure(const LyfMysql *mysql)
 	return lyf_failure_retryable(failure, 0);
 }
 
+/* what the library itself found wrong, of either library: what comes next on the wire is unknown */
+static bool
+is_library_error(unsigned int number)
+{
+	return (number >= 2000 && number <= 2999) || (number >= 5000 && number <= 5999);
+}
+
+/* MariaDB's library names something else for the method */
+static LyfFailure *
+plugin_failure(void)
+{
+	return lyf_failure_hint(lyf_failure(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+										"the server asks for the password in a way that is not safe here"),
+							"Set the server's option tls to verify-full, or let the user log in by another method.");
+}
+
+/* nobody listens there; the number that the library gives for the reason is not always the right one */
+static LyfFailure *
+connect_failure(const LyfMysql *mysql)
+{
+	const LyfMysqlOptions *options = &mysql->options;
+	LyfFailure *failure;
+
+	if (options->socket != NULL)
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to socket \"%s\"", options->socket);
+	else
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to host \"%s\", port %d", options->host, options->port);
+	lyf_failure_hint(failure, "Check that the server runs there, and that this database server can reach it.");
+	return lyf_failure_retryable(failure, 0);
+}
+
 LyfFailure *
 lyf_client_failure(LyfMysql *mysql)
 {
@@ -72,10 +111,13 @@ lyf_client_failure(LyfMysql *mysql)
 		mysql->dead = true;
 		return timeout_failure(mysql);
 	}
-	/* the library's own errors: what comes next on the wire is unknown */
-	if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)
+	if (is_library_error(number) || lyf_wire_socket(mysql) == PGINVALID_SOCKET)
 		mysql->dead = true;
 	mysql->unanswered = false;
+	if (number == ER_PLUGIN_NOT_ALLOWED)
+		return plugin_failure();
+	if (number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR)
+		return connect_failure(mysql);
 	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
 	failure = lyf_failure(sqlstate, "%s", clean_text(mysql_error(mysql->handle)));
 	lyf_failure_detail(failure, "Error %u, SQLSTATE %s.", number, state);
@@ -103,11 +145,14 @@ read_answers(LyfMysql *mysql)
 {
 	bool		good = lyf_wire_answer(mysql);
 
+	mysql->most_affected = 0;
 	while (good)
 	{
 		mysql->result = mysql_use_result(mysql->handle);
 		if (mysql->result == NULL && mysql_field_count(mysql->handle) > 0)
 			break;
+		if (mysql->result == NULL)
+			mysql->most_affected = Max(mysql->most_affected, mysql_affected_rows(mysql->handle));
 		if (!mysql_more_results(mysql->handle))
 		{
 			mysql->unanswered = mysql->owed = false;
@@ -333,6 +378,22 @@ clear_wire(LyfMysql *mysql)
 	return !mysql->unanswered;
 }
 
+static void
+begin_quiet(LyfMysql *mysql, int64 limit_us)
+{
+	mysql->quiet = true;
+	mysql->deadline = lyf_monotonic_us() + limit_us;
+}
+
+static void
+end_quiet(LyfMysql *mysql, bool good)
+{
+	mysql->quiet = false;
+	mysql->deadline = 0;
+	mysql->unanswered = false;
+	mysql->dead = !good;
+}
+
 /* The wait goes by our clock alone, also where a transaction is being aborted. */
 static bool
 settle(LyfMysql *mysql, const char *sql, int timeout_ms)
@@ -341,13 +402,9 @@ settle(LyfMysql *mysql, const char *sql, int timeout_ms)
 		return false;
 	if (mysql->options.network_timeout_ms > 0)
 		timeout_ms = Min(timeout_ms, mysql->options.network_timeout_ms);
-	mysql->quiet = true;
-	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
+	begin_quiet(mysql, (int64) timeout_ms * 1000);
 	mysql->stats.queries++;
-	mysql->dead = !(clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
-	mysql->quiet = false;
-	mysql->deadline = 0;
-	mysql->unanswered = false;
+	end_quiet(mysql, clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
 	return !mysql->dead;
 }
 
@@ -355,6 +412,12 @@ static uint64
 affected_rows(LyfMysql *mysql)
 {
 	return mysql_affected_rows(mysql->handle);
+}
+
+static uint64
+most_affected(LyfMysql *mysql)
+{
+	return mysql->most_affected;
 }
 
 static uint64
@@ -389,16 +452,28 @@ is_broken(LyfMysql *mysql)
 	return mysql->dead || mysql->result != NULL || (mysql->unanswered && !mysql->owed);
 }
 
-/* an idle server says nothing, unless that it closes the connection */
-static bool
-is_stale(LyfMysql *mysql)
+/* bytes that wait to be read, 0: the other end is closed, -1: there are none */
+static ssize_t
+peek(const LyfMysql *mysql)
 {
 	char		byte;
 	ssize_t		n = recv(mysql->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR ? 0 : n;
+}
+
+/* an idle server says nothing, unless that it closes the connection; an answer that it owes is read where it is there */
+static bool
+is_stale(LyfMysql *mysql)
+{
+	if (mysql->dead)
 		return true;
-	return n > 0 && !mysql->owed;
+	if (mysql->owed && peek(mysql) > 0)
+	{
+		begin_quiet(mysql, OWED_US);
+		end_quiet(mysql, clear_wire(mysql));
+	}
+	return mysql->dead || peek(mysql) >= 0;
 }
 
 static LyfMysqlStats *
@@ -416,6 +491,7 @@ static const LyfMysqlFunctions functions = {
 	.send = send_ahead,
 	.settle = settle,
 	.affected_rows = affected_rows,
+	.most_affected = most_affected,
 	.insert_id = insert_id,
 	.info = info,
 	.version = version,
