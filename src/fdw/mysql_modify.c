@@ -10,22 +10,27 @@
 #include LYF_EXPLAIN_FORMAT_H
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "base/option.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_modify.h"
+
+/* of what is sent at once, at most: more makes it no faster */
+#define STATEMENT_BYTES		(1024 * 1024)
+
+/* a packet's own, and what a statement has before and behind its rows */
+#define PACKET_RESERVE		4096
 
 /*
  * FdwRoutine.IsForeignRelUpdatable: by the option "updatable" of the table, else of its server.  Views of information_schema
@@ -44,9 +49,6 @@ is_updatable(Relation rel)
 		(void) parse_bool(value, &updatable);
 	return updatable ? (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE) : 0;
 }
-
-/* of a statement at most: more makes it no faster */
-#define STATEMENT_BYTES		(1024 * 1024)
 
 /* columns that identify a row become part of the rows that the plan gives */
 static void
@@ -137,7 +139,7 @@ lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation,
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return modify;
 	modify->session = lyf_mysql_session(modify->table->server, modify->table->user, false);
-	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - LYF_MYSQL_PACKET_RESERVE);
+	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
 	return modify;
 }
 
@@ -339,7 +341,7 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *target, List *private, 
 		lyf_mysql_insert_describe(modify, &text);
 	else
 		lyf_mysql_update_describe(modify, &text);
-	ExplainPropertyText("Remote SQL", text.data, es);
+	ExplainPropertyText("Remote SQL", pg_any_to_server(text.data, text.len, PG_UTF8), es);
 	if (modify->operation == CMD_INSERT)
 		ExplainPropertyInteger("Batch Size", NULL, lyf_mysql_insert_batch_size(modify), es);
 	else

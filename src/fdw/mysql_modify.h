@@ -55,6 +55,7 @@ typedef struct LyfMysqlModify
 	bool	   *left;			/* NULL in it is for the server's default to fill */
 	bool		do_nothing;		/* rows whose key is there already are passed over */
 	bool		complete;		/* rows were moved from another partition: they have all values, also generated ones */
+	bool		generates;		/* else the server has columns that must not have a value */
 	uint64		inserted;		/* by the statements since this was set to 0 */
 	bool		auto_known;		/* the following is */
 	const char *auto_column;	/* remote name of the one with AUTO_INCREMENT, or NULL */
@@ -67,9 +68,6 @@ typedef struct LyfMysqlModify
 	LyfMysqlCast *cast;			/* once a row came back */
 	LyfMysqlReader reader;
 } LyfMysqlModify;
-
-/* a packet's own, and what a statement has before and behind its rows */
-#define LYF_MYSQL_PACKET_RESERVE	1024
 
 /* in mysql_modify.c */
 extern LyfMysqlModify *lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags);
@@ -130,6 +128,9 @@ extern bool lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, c
 /* in mysql_write.c: parts of statements */
 
 /* 'text', which is in the database's encoding */
+
+/* is the column written at all? */
+extern bool lyf_mysql_is_written(const LyfMysqlModify *modify, const LyfMysqlColumn *column);
 
 /* a value for a column; raises where the server has no such value */
 extern void lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value, bool isnull);

@@ -4,16 +4,14 @@
  *		was read.
  *
  * The plan reads them FOR UPDATE, so that they are as they were read until they are
- * written.  A row that is gone all the same is not counted, as one that a concurrent
- * transaction of PostgreSQL's own has deleted.  If a key turns out to belong to several rows, the
- * statement is an error and all of it is undone.  Where nothing depends on the moment,
- * the statements of many rows are sent together.
+ * written.  If a key turns out to belong to several rows, the statement is an error
+ * and all of it is undone.  Where nobody can tell the difference, the statements of many
+ * rows are sent together.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
 #include "executor/executor.h"
-#include "optimizer/tlist.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -104,7 +102,7 @@ is_assigned(const LyfMysqlModify *modify, const LyfMysqlColumn *column, TupleTab
 	int			i = column->attno - 1;
 	Form_pg_attribute attr = TupleDescAttr(slot->tts_tupleDescriptor, i);
 
-	if (column->dropped || column->generated)
+	if (!lyf_mysql_is_written(modify, column))
 		return false;
 	if (bms_is_member(column->attno, modify->assigned))
 		return true;
@@ -276,7 +274,7 @@ lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text)
 		{
 			const LyfMysqlColumn *column = &modify->table->columns[i];
 
-			if (!bms_is_member(column->attno, modify->assigned) || column->generated)
+			if (!bms_is_member(column->attno, modify->assigned) || !lyf_mysql_is_written(modify, column))
 				continue;
 			appendStringInfoString(text, separator);
 			lyf_mysql_quote_name(text, column->remote_name);
