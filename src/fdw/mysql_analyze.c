@@ -25,7 +25,7 @@
 
 #include "base/compat.h"
 #include "fdw/fdw_internal.h"
-#include "fdw/mysql_internal.h"
+#include "fdw/mysql_plan.h"
 
 /* from here on a table is not read through */
 #define LARGE_ROWS		20000000.0
@@ -54,12 +54,6 @@ typedef struct Analysis
 	LyfSample	sample;
 } Analysis;
 
-static void
-never_put_aside(LyfMysqlReader *reader)
-{
-	elog(ERROR, "a query for ANALYZE was interrupted by another");
-}
-
 /* may its values be too wide for statistics, and be cut? */
 static bool
 may_be_cut(const LyfMysqlColumn *column)
@@ -82,15 +76,6 @@ append_column(StringInfo sql, const LyfMysqlColumn *column)
 	appendStringInfoString(sql, "LEFT(");
 	lyf_mysql_select_column(sql, NULL, column);
 	appendStringInfo(sql, ", %d)", WIDE);
-}
-
-static void
-append_from(StringInfo sql, const LyfMysqlTable *table)
-{
-	appendStringInfoString(sql, " FROM ");
-	lyf_mysql_quote_name(sql, table->database);
-	appendStringInfoChar(sql, '.');
-	lyf_mysql_quote_name(sql, table->name);
 }
 
 static void
@@ -124,7 +109,8 @@ begin(Analysis *analysis, Relation rel, HeapTuple *rows, int target)
 	}
 	if (analysis->count == 0)
 		appendStringInfoString(&sql, "NULL");
-	append_from(&sql, table);
+	appendStringInfoString(&sql, " FROM ");
+	lyf_mysql_table_name(&sql, table);
 	analysis->select = sql.data;
 }
 
@@ -147,7 +133,7 @@ sample_row(Analysis *analysis, LyfMysqlCast *cast, const LyfMysqlRow *row, Datum
 static void
 sample_query(Analysis *analysis, const char *sql)
 {
-	LyfMysqlReader reader = {.put_aside = never_put_aside};
+	LyfMysqlReader reader = {.put_aside = lyf_mysql_never_put_aside};
 	Datum	   *values = palloc0((analysis->desc->natts + 1) * sizeof(Datum));
 	bool	   *nulls = palloc((analysis->desc->natts + 1) * sizeof(bool));
 	const LyfMysqlField *fields;
@@ -204,8 +190,8 @@ count_rows(const Analysis *analysis)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT COUNT(*)");
-	append_from(&sql, analysis->table);
+	appendStringInfoString(&sql, "SELECT COUNT(*) FROM ");
+	lyf_mysql_table_name(&sql, analysis->table);
 	lyf_mysql_each_row(analysis->session, sql.data, take_numbers, &numbers);
 	return numbers.number[0];
 }
@@ -246,8 +232,8 @@ key_range(const Analysis *analysis, const char *key)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT MIN(%s), MAX(%s)", key, key);
-	append_from(&sql, analysis->table);
+	appendStringInfo(&sql, "SELECT MIN(%s), MAX(%s) FROM ", key, key);
+	lyf_mysql_table_name(&sql, analysis->table);
 	lyf_mysql_each_row(analysis->session, sql.data, take_numbers, &numbers);
 	return numbers;
 }

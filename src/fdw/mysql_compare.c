@@ -142,9 +142,13 @@ compare_uuids(LyfTranslation *t, LyfTerm *left, LyfPlaceUse use, LyfTerm *right,
 static LyfTerm *
 compare_bits(LyfTranslation *t, LyfTerm *left, LyfPlaceUse use, LyfTerm *right, Oid collation)
 {
-	if (right->value != NULL || left->scale != right->scale)
+	LyfPlace	place = {.use = use,.kind = LYF_TERM_BITS,.before = "(",.after = " + 0)"};
+
+	if (left->scale != right->scale)
 		return lyf_mysql_term_fail(t, "bits that may be of another length");
-	return compare_plain(t, left, use, right, collation);
+	if (right->value == NULL)
+		return compare_plain(t, left, use, right, collation);
+	return lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(%s %s)", left->sql, lyf_mysql_use_value(t, right, &place)));
 }
 
 static bool
@@ -298,7 +302,8 @@ lyf_mysql_sortable(LyfTranslation *t, const LyfTerm *term, LyfPlaceUse use, Oid 
 	int			bytes = term->kind == LYF_TERM_TEXT ? MAX_MULTIBYTE_CHAR_LEN : 1;
 	bool		sized = term->kind == LYF_TERM_TEXT || term->kind == LYF_TERM_BYTES;
 
-	if (term->value != NULL || term->kind == LYF_TERM_OPAQUE || term->kind == LYF_TERM_UUID || term->superset || term->zero_dates)
+	if (term->value != NULL || term->kind == LYF_TERM_OPAQUE || term->superset || term->zero_dates ||
+		(term->kind == LYF_TERM_UUID && is_order(use)))
 		lyf_mysql_term_fail(t, "what the server cannot sort");
 	else if (sized && (term->length == 0 || term->length * bytes > SORTED_BYTES))
 		lyf_mysql_term_fail(t, "more bytes than the server sorts by");

@@ -116,13 +116,12 @@ note_row(void *arg, const LyfMysqlRow *row)
 static void
 check_database(LyfMysqlSession *session, const char *database)
 {
-	const char *utf8 = pg_server_to_any(database, strlen(database), PG_UTF8);
 	bool		exists = false;
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT 1 FROM information_schema.schemata WHERE schema_name = ");
-	lyf_mysql_quote_text(&sql, utf8, strlen(utf8));
+	lyf_mysql_write_text(&sql, database);
 	lyf_mysql_each_row(session, sql.data, note_row, &exists);
 	if (!exists)
 		ereport(ERROR,
@@ -243,14 +242,12 @@ make_json(void *arg, const LyfMysqlRow *row)
 static void
 find_json(LyfMysqlSession *session, Tables *tables)
 {
-	const char *database = tables->stmt->remote_schema;
-	const char *utf8 = pg_server_to_any(database, strlen(database), PG_UTF8);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT table_name, constraint_name FROM information_schema.check_constraints "
 						   "WHERE check_clause = CONCAT('json_valid(`', REPLACE(constraint_name, '`', '``'), '`)') AND constraint_schema = ");
-	lyf_mysql_quote_text(&sql, utf8, strlen(utf8));
+	lyf_mysql_write_text(&sql, tables->stmt->remote_schema);
 	lyf_mysql_each_row(session, sql.data, make_json, tables);
 }
 

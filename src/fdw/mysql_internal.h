@@ -190,6 +190,7 @@ extern LyfFailure *lyf_mysql_cast_row(LyfMysqlCast *cast, const LyfMysqlRow *row
 extern bool lyf_mysql_literal(StringInfo sql, Oid type, int32 typmod, Datum value, bool isnull, const LyfMysqlColumn *column);
 extern void lyf_mysql_quote_name(StringInfo sql, const char *name);	/* in the database's encoding: `a``b` */
 extern void lyf_mysql_quote_text(StringInfo sql, const char *text, size_t len);	/* in UTF-8: 'it''s' */
+extern void lyf_mysql_write_text(StringInfo sql, const char *text); /* the same of a text in the database's encoding */
 
 /* an expression that selects a column so that lyf_mysql_cast_row gets all of its value (FLOAT as DOUBLE); qualifier may be NULL */
 extern void lyf_mysql_select_column(StringInfo sql, const char *qualifier, const LyfMysqlColumn *column);
@@ -213,6 +214,9 @@ typedef struct LyfMysqlRemoteColumn
 	bool		default_computed;	/* said to be an expression */
 	const char *comment;		/* or NULL */
 } LyfMysqlRemoteColumn;
+
+/* put_aside of who reads its result at once, when nobody else queries meanwhile */
+extern void lyf_mysql_never_put_aside(LyfMysqlReader *reader);
 
 /* called for each row of a query, whose values live only as long; it must not use the session */
 typedef void (*LyfMysqlRowFunction) (void *arg, const LyfMysqlRow *row);

@@ -120,7 +120,7 @@ add_join_path(PlannerInfo *root, RelOptInfo *joinrel, List *pathkeys, Path *loca
 	Cost		startup;
 	Cost		total;
 
-	lyf_mysql_cost(joinrel, joinrel->fdw_private, pathkeys != NIL, &startup, &total);
+	lyf_mysql_cost(joinrel, joinrel->fdw_private, pathkeys != NIL, false, &startup, &total);
 	add_path(joinrel, (Path *) create_foreign_join_path(root, joinrel, NULL, LYF_PATH_ROWS(joinrel->rows), startup, total, pathkeys,
 														joinrel->lateral_relids, LYF_PATH_OUTER(local_join, restrictlist), NIL));
 }

@@ -93,13 +93,18 @@ is_kind(const LyfMysqlColumn *column, LyfMysqlKind kind)
 	return column != NULL && column->remote.kind == kind;
 }
 
-/* text in the database's encoding */
 static void
 append_text(StringInfo sql, const char *text, size_t len)
 {
 	char	   *utf8 = pg_server_to_any(text, len, PG_UTF8);
 
 	lyf_mysql_quote_text(sql, utf8, utf8 == text ? len : strlen(utf8));
+}
+
+void
+lyf_mysql_write_text(StringInfo sql, const char *text)
+{
+	append_text(sql, text, strlen(text));
 }
 
 /* digits, in parentheses where a minus might meet another */
@@ -359,7 +364,7 @@ append_output(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *colum
 
 	getTypeOutputInfo(type, &output, &varlena);
 	text = OidOutputFunctionCall(output, value);
-	append_text(sql, text, strlen(text));
+	lyf_mysql_write_text(sql, text);
 	return true;
 }
 
@@ -410,7 +415,7 @@ append_inet(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 
 	if (strchr(text, '/') != NULL)
 		return false;
-	append_text(sql, text, strlen(text));
+	lyf_mysql_write_text(sql, text);
 	return true;
 }
 

@@ -112,12 +112,6 @@ find_key_columns(LyfMysqlModify *modify)
 			modify->keys[modify->nkeys++] = &modify->table->columns[i];
 }
 
-void
-lyf_mysql_never_put_aside(LyfMysqlReader *reader)
-{
-	elog(ERROR, "a result of a writing statement was interrupted by another statement");
-}
-
 /* in the context of the statement, which CurrentMemoryContext becomes */
 LyfMysqlModify *
 lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags)

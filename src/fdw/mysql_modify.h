@@ -69,9 +69,6 @@ typedef struct LyfMysqlModify
 extern LyfMysqlModify *lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation, int eflags);
 extern void lyf_mysql_modify_end(LyfMysqlModify *modify);
 
-/* LyfMysqlReader.put_aside of results that are read to their end before anything else happens */
-extern void lyf_mysql_never_put_aside(LyfMysqlReader *reader);
-
 /* in mysql_direct.c, mysql_direct_run.c, mysql_truncate.c: each puts its functions in */
 extern void lyf_mysql_direct_plan_routine(FdwRoutine *routine);
 extern void lyf_mysql_direct_run_routine(FdwRoutine *routine);
@@ -126,7 +123,6 @@ extern bool lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, c
 /* in mysql_write.c: parts of statements */
 
 /* 'text', which is in the database's encoding */
-extern void lyf_mysql_write_text(StringInfo sql, const char *text);
 
 /* a value for a column; raises where the server has no such value */
 extern void lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value, bool isnull);

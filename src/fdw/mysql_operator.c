@@ -4,7 +4,8 @@
  *
  * PostgreSQL's integers of 2 and 4 bytes overflow, the server calculates with 8: where a
  * result may be too large, it is moved to the upper end of 8 bytes and back, so that it is out
- * of range there, too.  Decimals are only calculated with where no digit can be lost.
+ * of range there, too.  MySQL takes some results that are the least BIGINT for out of range
+ * as well: what may give it by multiplying or dividing is not for the server.  Decimals are only calculated with where no digit can be lost.
  */
 #include "postgres.h"
 
@@ -30,11 +31,11 @@ typedef struct Call
 	Oid			collation;
 } Call;
 
-/* an integer that is known, other than 0 and -1, with which division has its traps */
+/* an integer that is known, other than 0, 1 and -1, with which division has its traps */
 static bool
 is_divisor(const LyfTerm *term)
 {
-	return term->low == term->high && term->low != 0 && term->low != -1;
+	return term->low == term->high && term->low != 0 && term->low != 1 && term->low != -1;
 }
 
 /* the function overflows for the bounds of some type? then they are those of the largest */
@@ -59,10 +60,11 @@ lyf_mysql_limit_integer(LyfTerm *term, Oid type)
 {
 	int			bits = type == INT2OID ? 16 : type == INT4OID ? 32 : 64;
 	int64		high = (int64) (PG_UINT64_MAX >> (65 - bits));
-	int64		shift = (int64) 1 << (64 - bits);
+	int64		shift = (int64) 1 << (63 - bits);
 
-	if (term->low < -high - 1 || term->high > high)
-		term->sql = psprintf("(%s * " INT64_FORMAT " DIV " INT64_FORMAT ")", term->sql, shift, shift);
+	/* the odd number between keeps off the least BIGINT, which MySQL takes for out of range */
+	if (bits < 64 && (term->low < -high - 1 || term->high > high))
+		term->sql = psprintf("(((%s * 2 + 1) * " INT64_FORMAT " DIV " INT64_FORMAT " - 1) DIV 2)", term->sql, shift, shift);
 	term->low = Max(term->low, -high - 1);
 	term->high = Min(term->high, high);
 	term->operand = term->sql;
@@ -135,7 +137,11 @@ subtract_integers(LyfTranslation *t, const Call *call)
 static LyfTerm *
 multiply_integers(LyfTranslation *t, const Call *call)
 {
-	return calculate_integers(t, call, "*", multiply_overflows);
+	LyfTerm    *result = calculate_integers(t, call, "*", multiply_overflows);
+
+	if (result != NULL && result->low == PG_INT64_MIN)
+		return lyf_mysql_term_fail(t, "a product that may be the least bigint");
+	return result;
 }
 
 /* both round towards zero */
@@ -438,14 +444,37 @@ lyf_mysql_apply_operator(LyfTranslation *t, const char *name, LyfTerm *left, Lyf
 	return apply_operator(t, name, &call);
 }
 
-/* OpExpr, and DistinctExpr and NullIfExpr, which have its fields: the latter's comparison */
+/* DistinctExpr is the opposite of what this gives */
+LyfTerm *
+lyf_mysql_translate_same(LyfTranslation *t, Expr *expr)
+{
+	OpExpr	   *op = (OpExpr *) expr;
+	LyfTerm    *left = lyf_mysql_term(t, linitial(op->args));
+	LyfTerm    *right = lyf_mysql_term(t, lsecond(op->args));
+	LyfPlaceUse use;
+
+	if (left == NULL || right == NULL)
+		return NULL;
+	if (!lyf_mysql_comparison(op->opno, exprType(linitial(op->args)), &use))
+		return lyf_mysql_term_fail(t, "an operator that the server has not");
+	return lyf_mysql_compare(t, left, LYF_PLACE_SAME, right, op->inputcollid);
+}
+
+LyfTerm *
+lyf_mysql_translate_distinct(LyfTranslation *t, Expr *expr)
+{
+	LyfTerm    *same = lyf_mysql_translate_same(t, expr);
+
+	return same ? lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(NOT %s)", same->sql)) : NULL;
+}
+
+/* OpExpr, and the comparison of NullIfExpr, which has its fields */
 LyfTerm *
 lyf_mysql_translate_operator(LyfTranslation *t, Expr *expr)
 {
 	OpExpr	   *op = (OpExpr *) expr;
 	Call		call = {.type = op->opresulttype,.collation = op->inputcollid};
 	LyfPlaceUse use;
-	LyfTerm    *result;
 
 	call.left = lyf_mysql_term(t, linitial(op->args));
 	if (call.left == NULL)
@@ -456,12 +485,7 @@ lyf_mysql_translate_operator(LyfTranslation *t, Expr *expr)
 		if (call.right == NULL)
 			return NULL;
 		if (lyf_mysql_comparison(op->opno, exprType(linitial(op->args)), &use))
-		{
-			result = lyf_mysql_compare(t, call.left, IsA(expr, DistinctExpr) ? LYF_PLACE_SAME : use, call.right, call.collation);
-			if (result != NULL && IsA(expr, DistinctExpr))
-				result->sql = psprintf("(NOT %s)", result->sql);
-			return result;
-		}
+			return lyf_mysql_compare(t, call.left, use, call.right, call.collation);
 	}
 	if (call.left->zero_dates || (call.right && call.right->zero_dates))
 		return lyf_mysql_term_fail(t, "a date that reads as NULL, in more than a comparison");

@@ -79,7 +79,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, List *pathkeys)
 	Cost		startup;
 	Cost		total;
 
-	lyf_mysql_cost(baserel, baserel->fdw_private, pathkeys != NIL, &startup, &total);
+	lyf_mysql_cost(baserel, baserel->fdw_private, pathkeys != NIL, false, &startup, &total);
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, LYF_PATH_ROWS(baserel->rows), startup, total, pathkeys,
 													   baserel->lateral_relids, LYF_PATH_OUTER(NULL, NIL), NIL));
 }
@@ -169,7 +169,7 @@ add_driven_path(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *info)
 	driven.remote = list_concat_copy(mine->remote, remote);
 	driven.local = list_concat_copy(mine->local, driven.local);
 	lyf_mysql_estimate_driven(root, baserel, &driven);
-	lyf_mysql_cost(baserel, &driven, false, &startup, &total);
+	lyf_mysql_cost(baserel, &driven, false, false, &startup, &total);
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, LYF_PATH_ROWS(info->ppi_rows), startup, total, NIL,
 													   info->ppi_req_outer, LYF_PATH_OUTER(NULL, NIL), NIL));
 }

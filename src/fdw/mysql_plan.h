@@ -105,8 +105,8 @@ extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMys
 extern void lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups);
 
-/* what a path costs that gives so many rows after local conditions; it may be sorted by the server */
-extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, Cost *startup, Cost *total);
+/* what a path costs, with local conditions; sorted by the server?  reduced to groups, or to some rows? */
+extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool reduced, Cost *startup, Cost *total);
 
 /* in mysql_join.c and mysql_upper.c */
 extern void lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,

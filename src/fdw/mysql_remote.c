@@ -4,8 +4,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-
 #include "fdw/mysql_internal.h"
 
 /* since then MySQL knows the spatial reference system of a column */
@@ -17,17 +15,16 @@ enum
 	TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, SRS_ID, IS_NULLABLE, COLUMN_KEY, EXTRA, COLUMN_DEFAULT, COLUMN_COMMENT
 };
 
-/* all rows are read at once, and nobody else queries meanwhile */
-static void
-never_put_aside(LyfMysqlReader *reader)
+void
+lyf_mysql_never_put_aside(LyfMysqlReader *reader)
 {
-	elog(ERROR, "a query for the catalog was interrupted by another");
+	elog(ERROR, "a result that is read at once was interrupted by another statement");
 }
 
 void
 lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunction function, void *arg)
 {
-	LyfMysqlReader reader = {.put_aside = never_put_aside};
+	LyfMysqlReader reader = {.put_aside = lyf_mysql_never_put_aside};
 	const LyfMysqlField *fields;
 	int			count;
 	LyfMysqlRow row;
@@ -37,26 +34,17 @@ lyf_mysql_each_row(LyfMysqlSession *session, const char *sql, LyfMysqlRowFunctio
 		function(arg, &row);
 }
 
-/* in the database's encoding */
-static void
-append_text(StringInfo sql, const char *text)
-{
-	const char *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
-
-	lyf_mysql_quote_text(sql, utf8, strlen(utf8));
-}
-
 void
 lyf_mysql_append_where(StringInfo sql, const char *database, List *tables)
 {
 	ListCell   *lc;
 
 	appendStringInfoString(sql, " WHERE table_schema = ");
-	append_text(sql, database);
+	lyf_mysql_write_text(sql, database);
 	foreach(lc, tables)
 	{
 		appendStringInfoString(sql, foreach_current_index(lc) == 0 ? " AND table_name IN (" : ", ");
-		append_text(sql, lfirst(lc));
+		lyf_mysql_write_text(sql, lfirst(lc));
 	}
 	if (tables != NIL)
 		appendStringInfoChar(sql, ')');

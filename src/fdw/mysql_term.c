@@ -115,9 +115,13 @@ translate_exact(LyfTranslation *t, Expr *expr)
 static LyfTerm *
 translate_not(LyfTranslation *t, BoolExpr *expr)
 {
-	LyfTerm    *term = translate_exact(t, linitial(expr->args));
-	const char *operand = term ? lyf_mysql_operand(t, term) : NULL;
+	LyfTerm    *term;
+	const char *operand;
 
+	if (IsA(linitial(expr->args), DistinctExpr))
+		return lyf_mysql_translate_same(t, linitial(expr->args));
+	term = translate_exact(t, linitial(expr->args));
+	operand = term ? lyf_mysql_operand(t, term) : NULL;
 	return operand ? lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(NOT %s)", operand)) : NULL;
 }
 
@@ -375,7 +379,7 @@ static const struct
 	{T_NullTest, translate_null_test},
 	{T_RelabelType, translate_relabel},
 	{T_Aggref, lyf_mysql_translate_aggregate},
-	{T_DistinctExpr, lyf_mysql_translate_operator},
+	{T_DistinctExpr, lyf_mysql_translate_distinct},
 	{T_BooleanTest, translate_boolean_test},
 	{T_CaseExpr, translate_case},
 	{T_CaseTestExpr, translate_case_test},

@@ -154,6 +154,8 @@ extern const char *lyf_mysql_bytes_of(LyfTranslation *t, LyfTerm *term);
 
 /* in mysql_operator.c */
 extern LyfTerm *lyf_mysql_translate_operator(LyfTranslation *t, Expr *expr);
+extern LyfTerm *lyf_mysql_translate_distinct(LyfTranslation *t, Expr *expr);
+extern LyfTerm *lyf_mysql_translate_same(LyfTranslation *t, Expr *expr);	/* IS NOT DISTINCT FROM */
 
 /* an operator of PostgreSQL's that does not compare; right is NULL where it has one argument */
 extern LyfTerm *lyf_mysql_apply_operator(LyfTranslation *t, const char *name, LyfTerm *left, LyfTerm *right, Oid type);

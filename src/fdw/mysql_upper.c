@@ -150,7 +150,7 @@ add_grouped_path(PlannerInfo *root, RelOptInfo *output, PathTarget *target)
 	Cost		total;
 
 	lyf_mysql_estimate_groups(root, output, groups);
-	lyf_mysql_cost(output, mine, true, &startup, &total);
+	lyf_mysql_cost(output, mine, true, true, &startup, &total);
 	add_path(output, (Path *) create_foreign_upper_path(root, output, target, LYF_PATH_ROWS(mine->rows), startup, total, NIL,
 														LYF_PATH_OUTER(NULL, NIL), NIL));
 }
@@ -201,7 +201,7 @@ add_order(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, void *extra)
 	mine->source = input;
 	mine->sorted = true;
 	output->fdw_private = mine;
-	lyf_mysql_cost(input, mine, true, &startup, &total);
+	lyf_mysql_cost(input, mine, true, mine->grouped, &startup, &total);
 	add_path(output, (Path *) create_foreign_upper_path(root, input, root->upper_targets[UPPERREL_ORDERED],
 														LYF_PATH_ROWS(IS_UPPER_REL(input) ? mine->rows : input->rows),
 														startup, total, root->sort_pathkeys, LYF_PATH_OUTER(NULL, NIL), NIL));
@@ -236,11 +236,8 @@ add_limit(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, void *extra)
 		parse->limitOption != LIMIT_OPTION_COUNT || (parse->sortClause != NIL && !mine->sorted) ||
 		!can_count(&t, parse->limitCount) || !can_count(&t, parse->limitOffset))
 		return;
-	lyf_mysql_cost(source, mine, mine->sorted, &startup, &total);
+	lyf_mysql_cost(source, mine, mine->sorted, true, &startup, &total);
 	adjust_limit_rows_costs(&rows, &startup, &total, final->offset_est, final->count_est);
-
-	/* there is no node that passes them on */
-	total -= cpu_tuple_cost * rows;
 	add_path(output, (Path *) create_foreign_upper_path(root, source, root->upper_targets[UPPERREL_FINAL], LYF_PATH_ROWS(rows),
 														startup, total, mine->sorted ? root->sort_pathkeys : NIL,
 														LYF_PATH_OUTER(NULL, NIL), list_make1(makeBoolean(true))));

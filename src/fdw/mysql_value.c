@@ -24,15 +24,14 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/varbit.h"
 
 #include "fdw/mysql_term.h"
 
 #define PLACE_MARK		'\xFF'
 
-#define MAX_DOUBLE		"1.7976931348623157e308"
-
-/* TIME ends just before so many hours */
-#define MAX_HOURS		839
+/* TIME goes so far, MariaDB's with parts of the second up to the next one */
+#define MAX_SPAN		((838 * 60 + 59) * (int64) 60 + 59) * USECS_PER_SEC
 
 /* Where a value lies among those that the other side can be. */
 typedef enum Position
@@ -40,23 +39,12 @@ typedef enum Position
 	EXACT,						/* it is one of them */
 	BETWEEN,					/* it was replaced by the next lower one */
 	BELOW,						/* of all */
-	ABOVE						/* of all */
+	ABOVE,						/* of all */
+	MISSING						/* only some servers have it */
 } Position;
 
 /* find it; may change the type with the value */
 typedef Position (*Locate) (const LyfPlace *place, Oid *type, Datum *value);
-
-/* the greatest that the other side can be */
-static const char *const greatest[LYF_TERM_KINDS] = {
-	[LYF_TERM_INTEGER] = MAX_DOUBLE,
-	[LYF_TERM_DECIMAL] = MAX_DOUBLE,
-	[LYF_TERM_DOUBLE] = MAX_DOUBLE,
-	[LYF_TERM_DATE] = "DATE'9999-12-31'",
-	[LYF_TERM_DATETIME] = "TIMESTAMP'9999-12-31 23:59:59.999999'",
-	[LYF_TERM_MOMENT] = "TIMESTAMP'9999-12-31 23:59:59.999999'",
-	[LYF_TERM_SPAN] = "TIME'838:59:59.999999'",
-	[LYF_TERM_CLOCK] = "TIME'838:59:59.999999'"
-};
 
 static const char *const operators[] = {
 	[LYF_PLACE_OPERAND] = "",
@@ -141,7 +129,7 @@ time_unit(const LyfPlace *place)
 
 	if (place->kind == LYF_TERM_DATE)
 		return USECS_PER_DAY;
-	for (int i = 0; i < place->scale; i++)
+	for (int i = 0; i < Min(place->scale, MAX_TIMESTAMP_PRECISION); i++)
 		unit /= 10;
 	return unit;
 }
@@ -187,17 +175,19 @@ locate_interval(const LyfPlace *place, Oid *type, Datum *value)
 {
 	Interval   *interval = DatumGetIntervalP(*value);
 	double		days = interval->day + interval->month * (double) DAYS_PER_MONTH;
-	double		hours = days * HOURS_PER_DAY + interval->time / (double) USECS_PER_HOUR;
+	double		about = days * USECS_PER_DAY + interval->time;
 	Interval   *floor = palloc0(sizeof(Interval));
 	int64		span;
 
-	if (fabs(hours) > MAX_HOURS)
-		return hours < 0 ? BELOW : ABOVE;
+	if (fabs(about) > MAX_SPAN + USECS_PER_DAY)
+		return about < 0 ? BELOW : ABOVE;
 	span = (int64) days * USECS_PER_DAY + interval->time;
-	if (Abs(span) >= MAX_HOURS * USECS_PER_HOUR)
+	if (Abs(span) >= MAX_SPAN + USECS_PER_SEC)
 		return span < 0 ? BELOW : ABOVE;
-	floor->time = floor_to(span, time_unit(place));
+	floor->time = Abs(span) > MAX_SPAN ? span : floor_to(span, time_unit(place));
 	*value = IntervalPGetDatum(floor);
+	if (Abs(span) > MAX_SPAN)
+		return MISSING;
 	return floor->time == span ? EXACT : BETWEEN;
 }
 
@@ -206,6 +196,7 @@ static const struct
 	Oid			type;
 	LyfTermKind kind;
 	Locate		locate;			/* NULL: the server has all values of the type */
+	int			scale;			/* digits of a second */
 	int64		low;
 	int64		high;
 }			value_types[] = {
@@ -220,10 +211,10 @@ static const struct
 	{VARCHAROID, LYF_TERM_TEXT},
 	{BYTEAOID, LYF_TERM_BYTES},
 	{DATEOID, LYF_TERM_DATE, locate_date},
-	{TIMESTAMPOID, LYF_TERM_DATETIME, locate_timestamp},
-	{TIMESTAMPTZOID, LYF_TERM_MOMENT, locate_timestamp},
-	{INTERVALOID, LYF_TERM_SPAN, locate_interval},
-	{TIMEOID, LYF_TERM_CLOCK, locate_time},
+	{TIMESTAMPOID, LYF_TERM_DATETIME, locate_timestamp, MAX_TIMESTAMP_PRECISION},
+	{TIMESTAMPTZOID, LYF_TERM_MOMENT, locate_timestamp, MAX_TIMESTAMP_PRECISION},
+	{INTERVALOID, LYF_TERM_SPAN, locate_interval, MAX_TIMESTAMP_PRECISION},
+	{TIMEOID, LYF_TERM_CLOCK, locate_time, MAX_TIMESTAMP_PRECISION},
 	{BITOID, LYF_TERM_BITS},
 	{UUIDOID, LYF_TERM_UUID}
 };
@@ -285,9 +276,18 @@ append_value(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bool 
 
 /* the comparison is true, or false, with all that is not NULL */
 static void
-append_truth(StringInfo sql, const LyfPlace *place, bool truth)
+append_truth(StringInfo sql, bool truth)
 {
-	appendStringInfo(sql, "%s %s", truth ? "<=" : ">", greatest[place->kind]);
+	appendStringInfoString(sql, truth ? "IS NOT NULL OR NULL" : "IS NULL AND NULL");
+}
+
+/* a TIME as a number, which all servers compare: hours, minutes and seconds are two digits each */
+static void
+append_missing(StringInfo sql, const LyfPlace *place, Datum value)
+{
+	int64		span = DatumGetIntervalP(value)->time;
+
+	appendStringInfo(sql, "+ 0 %s%s8385959.%06d", operators[place->use], span < 0 ? "-" : "", (int) (Abs(span) % USECS_PER_SEC));
 }
 
 static bool
@@ -310,7 +310,9 @@ fill_comparison(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bo
 		appendStringInfoString(sql, operators[place->use]);
 		return append_value(sql, place, type, value, isnull);
 	}
-	if (place->use == LYF_PLACE_SAME)
+	if (position == MISSING)
+		append_missing(sql, place, value);
+	else if (place->use == LYF_PLACE_SAME)
 		appendStringInfoString(sql, "IS NULL AND FALSE");
 	else if (position == BETWEEN && (less || greater))
 	{
@@ -318,11 +320,11 @@ fill_comparison(StringInfo sql, const LyfPlace *place, Oid type, Datum value, bo
 		return append_value(sql, place, type, value, false);
 	}
 	else
-		append_truth(sql, place, place->use == LYF_PLACE_UNEQUAL || (less && position == ABOVE) || (greater && position == BELOW));
+		append_truth(sql, place->use == LYF_PLACE_UNEQUAL || (less && position == ABOVE) || (greater && position == BELOW));
 	return true;
 }
 
-/* members of an array that the other side cannot be are left out */
+/* members of an array that the other side cannot be are left out; false: it might be one that not all servers have */
 static bool
 fill_members(StringInfo sql, const LyfPlace *place, Oid type, Datum *members, bool *nulls, int count)
 {
@@ -333,8 +335,11 @@ fill_members(StringInfo sql, const LyfPlace *place, Oid type, Datum *members, bo
 	for (int i = 0; i < count; i++)
 	{
 		Oid			member_type = type;
+		Position	position = nulls[i] ? EXACT : locate(place, &member_type, &members[i]);
 
-		if (!nulls[i] && locate(place, &member_type, &members[i]) != EXACT)
+		if (position == MISSING)
+			return false;
+		if (position != EXACT)
 			continue;
 		if (taken++ > 0)
 			appendStringInfoString(sql, ", ");
@@ -345,7 +350,7 @@ fill_members(StringInfo sql, const LyfPlace *place, Oid type, Datum *members, bo
 	if (taken > 0)
 		return true;
 	sql->len = start;
-	append_truth(sql, place, place->use == LYF_PLACE_NOT_IN);
+	append_truth(sql, place->use == LYF_PLACE_NOT_IN);
 	return true;
 }
 
@@ -447,6 +452,8 @@ measure_constant(LyfTerm *term, const Const *constant)
 		measure_number(term, constant);
 	else if (term->kind == LYF_TERM_TEXT)
 		term->length = Max(VARSIZE_ANY_EXHDR(DatumGetPointer(constant->constvalue)), 1);
+	else if (term->kind == LYF_TERM_BITS)
+		term->scale = VARBITLEN(DatumGetVarBitP(constant->constvalue));
 	else if (constant->consttype == INT2OID)
 		term->low = term->high = DatumGetInt16(constant->constvalue);
 	else if (constant->consttype == INT4OID)
@@ -476,6 +483,7 @@ lyf_mysql_value_term(LyfTranslation *t, Expr *value)
 	term = palloc0(sizeof(LyfTerm));
 	term->kind = value_types[i].kind;
 	term->value = value;
+	term->scale = value_types[i].scale;
 	term->low = value_types[i].low;
 	term->high = value_types[i].high;
 	if (IsA(value, Const))
@@ -504,7 +512,9 @@ is_total(const LyfPlace *place, Oid type)
 {
 	int			i = find_type(type);
 
-	return place->use != LYF_PLACE_OPERAND || (i >= 0 && value_types[i].locate == NULL);
+	if (place->use == LYF_PLACE_OPERAND)
+		return i >= 0 && value_types[i].locate == NULL;
+	return get_element_type(type) != INTERVALOID;
 }
 
 const char *

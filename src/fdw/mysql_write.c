@@ -17,15 +17,6 @@
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
 
-/* a text in the database's encoding */
-void
-lyf_mysql_write_text(StringInfo sql, const char *text)
-{
-	const char *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
-
-	lyf_mysql_quote_text(sql, utf8, strlen(utf8));
-}
-
 static void
 refuse_value(const LyfMysqlColumn *column, Datum value)
 {

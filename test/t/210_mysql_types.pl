@@ -146,6 +146,29 @@ sub check_types
 	return;
 }
 
+# what tells two values of a column apart at the server
+sub differ
+{
+	my ($name, $type) = @_;
+	return "NOT (cast(t.$name AS char) <=> cast(w.$name AS char))" if $type eq 'jsonb';
+	return "NOT (hex(t.$name) <=> hex(w.$name))" if $type =~ /text|character|bytea/;
+	return "NOT (t.$name <=> w.$name)";
+}
+
+# the values that were read are written, and are the same there
+sub check_written
+{
+	my ($mysql, $server, $fdw, @columns) = @_;
+	my $rows = longest(@columns) + 1;
+	$mysql->sql('CREATE TABLE written LIKE types');
+	pg("IMPORT FOREIGN SCHEMA shop LIMIT TO (written) FROM SERVER $fdw INTO $fdw; INSERT INTO $fdw.written SELECT * FROM $fdw.types");
+	my @counts = split /\t/, $mysql->sql('SELECT count(*), ' . join(', ', map { 'sum(' . differ(@$_[0, 2]) . ')' } @columns)
+		. ' FROM types t JOIN written w USING (id)');
+	is(shift @counts, $rows, "$server: rows are written");
+	is($counts[$_], 0, "$server: values of $columns[$_][1] are written as they were read") for 0 .. $#columns;
+	return;
+}
+
 # name, type there, value there, type here, and what is read: its text, or the error
 my @other = (
 	[ 'int', '42', 'text', '42' ],
@@ -415,6 +438,7 @@ sub check_server
 	pg("CREATE SCHEMA $fdw");
 	notices("IMPORT FOREIGN SCHEMA shop FROM SERVER $fdw INTO $fdw");
 	check_types($server, "$fdw.types", @types);
+	check_written($mysql, $server, $fdw, @types);
 	check_other($mysql, $server, $fdw);
 	check_zero_dates($mysql, $server, $fdw);
 	check_names($mysql, $server, $fdw);

@@ -347,8 +347,15 @@ class Maker:
         source = self.from_one()
         return "SELECT count(*) FROM (SELECT {} FROM {}{}{}) x".format(self.shown(), source, self.where(1), self.limit()), False
 
+    def of_rows(self, kind, depth):
+        """An expression with a column in it."""
+        if not self.scope.columns(kind):
+            kind = "int"
+        expression = self.expression(kind, depth)
+        return expression if any(alias + "." in expression for alias, _ in self.scope.tables) else self.column(kind)
+
     def aggregate(self):
-        argument = lambda kinds: self.expression(self.pick(kinds), 1)
+        argument = lambda kinds: self.of_rows(self.pick(kinds), 1)
         text = self.pick([
             lambda: "count(*)",
             lambda: "count({})".format(self.column(self.pick(self.scope.kinds()))),
@@ -367,8 +374,7 @@ class Maker:
         if self.chance(0.7) or kind in ("num", "uuid", "bytea"):
             columns = self.scope.columns(kind)
             return self.pick(columns) if columns else self.column("int")
-        key = self.expression(kind, 1)
-        return key if any(alias + "." in key for alias, _ in self.scope.tables) else self.column("int")
+        return self.of_rows(kind, 1)
 
     def having(self):
         return " HAVING " + self.pick([
@@ -452,6 +458,10 @@ class Maker:
             kind = self.kind()
         values = ", ".join("({}, {}::{})".format(i, v, TYPES[kind]) for i, v in enumerate(self.members(kind) + self.members(kind)))
         comparison = "{} {} v.x".format(self.expression(kind, 1), self.pick(["=", "=", "=", "<", ">=", "<>", "IS NOT DISTINCT FROM"]))
+        if self.chance(0.5):
+            columns = ", ".join(self.pick(self.scope.columns(self.kind())) + " AS c%d" % i for i in range(3))
+            return "SELECT v.i, v.x, y.* FROM (VALUES {}) v (i, x) {} LATERAL (SELECT {} FROM {} a WHERE {} OFFSET 0) y ON true".format(
+                values, self.pick(["JOIN", "LEFT JOIN"]), columns, name, comparison), False
         return "SELECT v.i, v.x, {} FROM (VALUES {}) v (i, x) {} {} a ON {}{}".format(
             self.shown(), values, self.pick(["JOIN", "LEFT JOIN"]), name, comparison, " AND " + self.condition(1) if self.chance(0.3) else ""), False
 

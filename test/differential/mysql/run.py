@@ -36,6 +36,8 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=90)
     parser.add_argument("--only", type=int, help="number of one query, to look at")
+    parser.add_argument("--unpushed", help="name of a share: show what is not in it")
+    parser.add_argument("--sided", action="store_true", help="show what fails only here or there")
     parser.add_argument("--show", type=int, default=20, help="so many differences")
     parser.add_argument("conninfo", nargs="?", default="")
     return parser.parse_args()
@@ -110,13 +112,14 @@ def normal(result, ordered):
 def one_sided(results):
     """Data that is out of range somewhere: SQL does not say which conditions are evaluated for a row."""
     failed = [r for r in results if isinstance(r, Failure)]
-    return 0 < len(failed) < len(results) and all(f.sqlstate[:2] == "22" for f in failed)
+    return 0 < len(failed) < len(results) and all(f.sqlstate in ("22003", "22008", "22012") for f in failed)
 
 
 class Shares:
     """How often which part of queries was left to the server."""
 
-    def __init__(self):
+    def __init__(self, verbose):
+        self.verbose = verbose
         self.counts = collections.Counter()
         self.reasons = collections.Counter()
 
@@ -126,7 +129,7 @@ class Shares:
         if isinstance(plan, Failure):
             return
         plan = "\n".join(row[0] for row in plan)
-        self.reasons.update(re.findall(r"Local: .*\): ([^:()]+(?:\(\))?[^:()]*)$", plan, re.M))
+        self.reasons.update(re.findall(r"Local: .*\): ([^:()\n]+(?:\(\))?[^:()\n]*)$", plan, re.M))
         remote = "\n".join(re.findall("Remote SQL: (.*)", plan))
         tests = [("whole condition", shape == "filter" and " WHERE " in text, " WHERE " in remote and "Local:" not in plan),
                  ("part of a condition", shape == "filter" and " WHERE " in text, " WHERE " in remote),
@@ -137,8 +140,10 @@ class Shares:
                  ("LIMIT", re.search(" (LIMIT|OFFSET) ", text) and shape in ("order", "group", "limit"), " LIMIT " in remote),
                  ("look-ups", shape == "driven", re.search(r"\$\d|NULL AND FALSE", remote))]
         for name, applies, holds in tests:
-            if applies:
+            if applies and "Foreign Scan" in plan:
                 self.counts[name, "all"] += 1
+                if self.verbose == name and not holds:
+                    print("== not pushed: {}: {}\n{}".format(name, text, plan))
                 self.counts[name, "pushed"] += bool(holds)
 
     def report(self):
@@ -183,7 +188,7 @@ def main():
 
     sessions = [Session(arguments.conninfo, schema, pushdown) for _, schema, pushdown in RUNS]
     maker = queries.Maker(chosen, all_tables)
-    shares, different, sided, failed, empty = Shares(), 0, 0, 0, 0
+    shares, different, sided, failed, empty = Shares(arguments.unpushed), 0, 0, 0, 0
     for number in range(1, arguments.queries + 1):
         statement = maker.statement()
         if arguments.only and number != arguments.only:
@@ -201,6 +206,8 @@ def main():
             continue
         if one_sided(results):
             sided += 1
+            if arguments.sided:
+                print(describe(number, statement, results, plan))
             continue
         different += 1
         if different <= arguments.show:
