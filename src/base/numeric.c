@@ -171,7 +171,7 @@ make_small(int64 integer, int scale, int32 typmod, void *room)
 	int16		digits[SMALL_DIGITS / DIGIT_WIDTH + 2];
 	int16	   *end = digits + lengthof(digits);
 	int16	   *first = end;
-	int64		rest = Abs(integer);
+	int64		rest = llabs(integer);
 	int			weight = -((scale + DIGIT_WIDTH - 1) / DIGIT_WIDTH);
 	int			shown;
 
@@ -197,7 +197,7 @@ lyf_numeric_make(const char *text, size_t len, int32 typmod, void *room)
 	int			weight;
 	Size		size;
 
-	if (lyf_plain_decimal(text, len, &integer, &scale) && integer != 0 && Abs(integer) < powers[SMALL_DIGITS])
+	if (lyf_plain_decimal(text, len, &integer, &scale) && integer != 0 && llabs(integer) < powers[SMALL_DIGITS])
 	{
 		size = make_small(integer, scale, typmod, room);
 		if (likely(size > 0))

@@ -51,6 +51,7 @@ typedef struct LyfMysqlRemoteType
 	bool		zerofill;
 	const char *charset;		/* of text, enum, set; else NULL */
 	const char *collation;
+	const char *labels;			/* of enum and set as they are written there, in parentheses */
 } LyfMysqlRemoteType;
 
 /*

@@ -107,11 +107,50 @@ lyf_mysql_write_text(StringInfo sql, const char *text)
 	append_text(sql, text, strlen(text));
 }
 
+static bool
+is_number(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (text[i] == '\0' || strchr(" +-0123456789", text[i]) == NULL)
+			return false;
+	}
+	return len > 0 && len <= MAXINT8LEN;
+}
+
+/*
+ * An ENUM or SET takes a number for the label of that number, or for bits of labels, where no label looks like it.
+ * The label '12' stands between a comma or a parenthesis on each side, since a quote in a label is doubled.
+ */
+static bool
+is_mistaken(const char *text, size_t len, const LyfMysqlColumn *column)
+{
+	const char *labels = column != NULL ? column->remote.labels : NULL;
+	char	   *quoted;
+	const char *found;
+
+	if (labels == NULL || !is_number(text, len))
+		return false;
+	quoted = psprintf("'%.*s'", (int) len, text);
+	for (found = strstr(labels, quoted); found != NULL; found = strstr(found + 1, quoted))
+	{
+		if (strchr("(,", found[-1]) != NULL && strchr(",)", found[len + 2]) != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* digits, in parentheses where a minus might meet another */
 static void
-append_number(StringInfo sql, const char *digits, const LyfMysqlColumn *column)
+append_number(StringInfo sql, const char *digits, size_t len, const LyfMysqlColumn *column)
 {
-	appendStringInfo(sql, column == NULL && *digits == '-' ? "(%s)" : "%s", digits);
+	bool		enclosed = column == NULL && *digits == '-';
+
+	if (enclosed)
+		appendStringInfoChar(sql, '(');
+	appendBinaryStringInfo(sql, digits, len);
+	if (enclosed)
+		appendStringInfoChar(sql, ')');
 }
 
 static bool
@@ -121,25 +160,34 @@ append_bool(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 	return true;
 }
 
+/* a YEAR would take 26 for 2026 */
+static bool
+append_integer(StringInfo sql, int64 integer, const LyfMysqlColumn *column)
+{
+	char		digits[MAXINT8LEN + 1];
+
+	if (is_kind(column, LYF_MY_YEAR) && integer > 0 && integer < 100)
+		return false;
+	append_number(sql, digits, pg_lltoa(integer, digits), column);
+	return true;
+}
+
 static bool
 append_int2(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
-	append_number(sql, psprintf("%d", DatumGetInt16(value)), column);
-	return true;
+	return append_integer(sql, DatumGetInt16(value), column);
 }
 
 static bool
 append_int4(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
-	append_number(sql, psprintf("%d", DatumGetInt32(value)), column);
-	return true;
+	return append_integer(sql, DatumGetInt32(value), column);
 }
 
 static bool
 append_int8(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
-	append_number(sql, psprintf(INT64_FORMAT, DatumGetInt64(value)), column);
-	return true;
+	return append_integer(sql, DatumGetInt64(value), column);
 }
 
 /* with an exponent: without, the server would take it for a DECIMAL */
@@ -153,7 +201,7 @@ append_double(StringInfo sql, double number, const LyfMysqlColumn *column)
 	double_to_shortest_decimal_buf(number, digits);
 	if (strchr(digits, 'e') == NULL)
 		strcat(digits, "e0");
-	append_number(sql, digits, column);
+	append_number(sql, digits, strlen(digits), column);
 	return true;
 }
 
@@ -202,7 +250,7 @@ append_numeric(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *colu
 		return false;
 	if (trim_scale(digits, max_scale) > max_scale || count_digits(digits) > MAX_DIGITS)
 		return false;
-	append_number(sql, digits, column);
+	append_number(sql, digits, strlen(digits), column);
 	return true;
 }
 
@@ -210,8 +258,11 @@ static bool
 append_varlena_text(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
 	text	   *varlena = DatumGetTextPP(value);
+	size_t		len = VARSIZE_ANY_EXHDR(varlena);
 
-	append_text(sql, VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena));
+	if (is_mistaken(VARDATA_ANY(varlena), len, column))
+		return false;
+	append_text(sql, VARDATA_ANY(varlena), len);
 	return true;
 }
 
@@ -253,10 +304,38 @@ append_bytea(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column
 	return true;
 }
 
+/* so many digits, and what comes behind them; where the next go */
+static inline char *
+put_digits(char *out, int number, int digits, char behind)
+{
+	out = pg_ultostr_zeropad(out, number, digits);
+	*out = behind;
+	return out + 1;
+}
+
+static char *
+put_date(char *out, int year, int month, int day, char behind)
+{
+	out = put_digits(out, year, 4, '-');
+	out = put_digits(out, month, 2, '-');
+	return put_digits(out, day, 2, behind);
+}
+
+/* with the digits of the second only where they are not 0 */
+static char *
+put_clock(char *out, int hour, int minute, int second, int us)
+{
+	out = put_digits(out, hour, 2, ':');
+	out = put_digits(out, minute, 2, ':');
+	out = put_digits(out, second, 2, us != 0 ? '.' : '\'');
+	return us != 0 ? put_digits(out, us, 6, '\'') : out;
+}
+
 static bool
 append_date(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
 	DateADT		date = DatumGetDateADT(value);
+	char		text[MAXDATELEN] = "DATE'";
 	int			year;
 	int			month;
 	int			day;
@@ -266,7 +345,7 @@ append_date(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	if (year < 1 || year > 9999)
 		return false;
-	appendStringInfo(sql, "DATE'%04d-%02d-%02d'", year, month, day);
+	appendBinaryStringInfo(sql, text, put_date(text + strlen(text), year, month, day, '\'') - text);
 	return true;
 }
 
@@ -282,18 +361,12 @@ is_cut(int us, const LyfMysqlColumn *column)
 	return column->remote.precision < lengthof(units) && us % units[column->remote.precision] != 0;
 }
 
-static void
-append_fraction(StringInfo sql, int us)
-{
-	if (us != 0)
-		appendStringInfo(sql, ".%06d", us);
-	appendStringInfoChar(sql, '\'');
-}
-
 /* with and without time zone: in UTC */
 static bool
 append_timestamp(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
+	char		text[MAXDATELEN] = "TIMESTAMP'";
+	char	   *end;
 	struct pg_tm tm;
 	fsec_t		us;
 
@@ -303,22 +376,25 @@ append_timestamp(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *co
 		return false;
 	if (is_kind(column, LYF_MY_DATE) && (tm.tm_hour | tm.tm_min | tm.tm_sec | us) != 0)
 		return false;
-	appendStringInfo(sql, "TIMESTAMP'%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	append_fraction(sql, us);
+	end = put_date(text + strlen(text), tm.tm_year, tm.tm_mon, tm.tm_mday, ' ');
+	end = put_clock(end, tm.tm_hour, tm.tm_min, tm.tm_sec, us);
+	appendBinaryStringInfo(sql, text, end - text);
 	return true;
 }
 
 static bool
 append_span(StringInfo sql, int64 span, const LyfMysqlColumn *column)
 {
-	int64		seconds = Abs(span) / USECS_PER_SEC;
-	int			us = Abs(span) % USECS_PER_SEC;
+	int64		seconds = llabs(span) / USECS_PER_SEC;
+	int			us = llabs(span) % USECS_PER_SEC;
+	char		text[MAXDATELEN];
+	char	   *end = text;
 
 	if (seconds / SECS_PER_HOUR > MAX_HOURS || is_cut(us, column))
 		return false;
-	appendStringInfo(sql, "TIME'%s%02d:%02d:%02d", span < 0 ? "-" : "", (int) (seconds / SECS_PER_HOUR),
-					 (int) (seconds / SECS_PER_MINUTE % MINS_PER_HOUR), (int) (seconds % SECS_PER_MINUTE));
-	append_fraction(sql, us);
+	end = put_clock(end, seconds / SECS_PER_HOUR, seconds / SECS_PER_MINUTE % MINS_PER_HOUR, seconds % SECS_PER_MINUTE, us);
+	appendStringInfoString(sql, span < 0 ? "TIME'-" : "TIME'");
+	appendBinaryStringInfo(sql, text, end - text);
 	return true;
 }
 
@@ -334,7 +410,7 @@ append_interval(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *col
 {
 	Interval   *interval = DatumGetIntervalP(value);
 
-	if (interval->month != 0 || Abs((int64) interval->day) > MAX_HOURS || interval->time / USECS_PER_HOUR > MAX_HOURS * 100 ||
+	if (interval->month != 0 || llabs((int64) interval->day) > MAX_HOURS || interval->time / USECS_PER_HOUR > MAX_HOURS * 100 ||
 		interval->time / USECS_PER_HOUR < -MAX_HOURS * 100)
 		return false;
 	return append_span(sql, interval->day * USECS_PER_DAY + interval->time, column);
@@ -364,6 +440,8 @@ append_output(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *colum
 
 	getTypeOutputInfo(type, &output, &varlena);
 	text = OidOutputFunctionCall(output, value);
+	if (is_mistaken(text, strlen(text), column))
+		return false;
 	lyf_mysql_write_text(sql, text);
 	return true;
 }
@@ -392,6 +470,8 @@ append_text_array(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *c
 			return false;
 		appendStringInfo(&labels, "%s%s", i > 0 ? "," : "", label);
 	}
+	if (is_mistaken(labels.data, labels.len, column))
+		return false;
 	append_text(sql, labels.data, labels.len);
 	return true;
 }

@@ -119,7 +119,9 @@ parse_type(const char *text, LyfMysqlRemoteType *type)
 	parse_name(text, name, type);
 	if (text[name] != '(' || close == NULL)
 		return text + name;
-	if (!has_labels(type->kind))
+	if (has_labels(type->kind))
+		type->labels = pnstrdup(text + name, close + 1 - text - name);
+	else
 		parse_numbers(text + name, type);
 	return close + 1;
 }

@@ -169,6 +169,24 @@ sub check_written
 	return;
 }
 
+# what the server would change without a word, or has not: column, value
+my @refused = (
+	[ y => '26' ], [ en => q{'1'} ], [ en => q{' +1'} ], [ st => q{'{3}'} ], [ st => q{'{"a,b"}'} ], [ st => q{'{a,NULL}'} ], [ de => '1.234' ],
+	[ dt => q{'2026-01-01 00:00:00.5'} ], [ dt => q{'infinity'} ], [ d => q{'0001-01-01 BC'} ], [ d => q{'10000-01-01'} ],
+	[ t => q{'839:00:00'} ], [ t => q{'1 month'} ], [ t => q{'00:00:00.5'} ], [ b => q{B'10000'} ], [ f => q{'NaN'} ], [ f => q{'-Infinity'} ], [ de => q{'NaN'} ]);
+
+sub check_refused
+{
+	my ($mysql, $server, $fdw) = @_;
+	$mysql->sql(q{CREATE TABLE refused (y year, en enum('a', '2'), st set('a', 'b'), de decimal(5,2), dt datetime, d date, t time, b bit(4), f double)});
+	pg("CREATE FOREIGN TABLE $fdw.refused (y smallint, en text, st text[], de numeric, dt timestamp, d date, t interval, b varbit, f double precision) SERVER $fdw");
+	like(pg_error("INSERT INTO $fdw.refused ($_->[0]) VALUES ($_->[1])"), qr/(22003|22008): value .* cannot be written to column "$_->[0]"/,
+		"$server: $_->[1] is not written to $_->[0]") for @refused;
+	pg(qq{INSERT INTO $fdw.refused (y, en, st, de, dt, t) VALUES (0, '2', '{}', 1.230, '2026-01-01', '-1 day')});
+	is($mysql->sql('SELECT y, en, st, de, dt, t FROM refused'), "0000\t2\t\t1.23\t2026-01-01 00:00:00\t-24:00:00", "$server: and what it has is written");
+	return;
+}
+
 # name, type there, value there, type here, and what is read: its text, or the error
 my @other = (
 	[ 'int', '42', 'text', '42' ],
@@ -439,6 +457,7 @@ sub check_server
 	notices("IMPORT FOREIGN SCHEMA shop FROM SERVER $fdw INTO $fdw");
 	check_types($server, "$fdw.types", @types);
 	check_written($mysql, $server, $fdw, @types);
+	check_refused($mysql, $server, $fdw);
 	check_other($mysql, $server, $fdw);
 	check_zero_dates($mysql, $server, $fdw);
 	check_names($mysql, $server, $fdw);

@@ -19,6 +19,9 @@ PG_MODULE_MAGIC;
 #define DROP_US			INT64CONST(10000)
 #define ROWS_PER_LOOK	64
 
+/* an answer whose first bytes are there is waited for so long */
+#define OWED_US			INT64CONST(100000)
+
 /* the server's error for a statement that was killed */
 #define ER_QUERY_INTERRUPTED	1317
 
@@ -333,6 +336,22 @@ clear_wire(LyfMysql *mysql)
 	return !mysql->unanswered;
 }
 
+static void
+begin_quiet(LyfMysql *mysql, int64 limit_us)
+{
+	mysql->quiet = true;
+	mysql->deadline = lyf_monotonic_us() + limit_us;
+}
+
+static void
+end_quiet(LyfMysql *mysql, bool good)
+{
+	mysql->quiet = false;
+	mysql->deadline = 0;
+	mysql->unanswered = false;
+	mysql->dead = !good;
+}
+
 /* The wait goes by our clock alone, also where a transaction is being aborted. */
 static bool
 settle(LyfMysql *mysql, const char *sql, int timeout_ms)
@@ -341,13 +360,9 @@ settle(LyfMysql *mysql, const char *sql, int timeout_ms)
 		return false;
 	if (mysql->options.network_timeout_ms > 0)
 		timeout_ms = Min(timeout_ms, mysql->options.network_timeout_ms);
-	mysql->quiet = true;
-	mysql->deadline = lyf_monotonic_us() + (int64) timeout_ms * 1000;
+	begin_quiet(mysql, (int64) timeout_ms * 1000);
 	mysql->stats.queries++;
-	mysql->dead = !(clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
-	mysql->quiet = false;
-	mysql->deadline = 0;
-	mysql->unanswered = false;
+	end_quiet(mysql, clear_wire(mysql) && lyf_wire_send(mysql, sql, strlen(sql), false) && lyf_wire_answer(mysql));
 	return !mysql->dead;
 }
 
@@ -389,16 +404,28 @@ is_broken(LyfMysql *mysql)
 	return mysql->dead || mysql->result != NULL || (mysql->unanswered && !mysql->owed);
 }
 
-/* an idle server says nothing, unless that it closes the connection */
-static bool
-is_stale(LyfMysql *mysql)
+/* bytes that wait to be read, 0: the other end is closed, -1: there are none */
+static ssize_t
+peek(const LyfMysql *mysql)
 {
 	char		byte;
 	ssize_t		n = recv(mysql->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR ? 0 : n;
+}
+
+/* an idle server says nothing, unless that it closes the connection; an answer that it owes is read where it is there */
+static bool
+is_stale(LyfMysql *mysql)
+{
+	if (mysql->dead)
 		return true;
-	return n > 0 && !mysql->owed;
+	if (mysql->owed && peek(mysql) > 0)
+	{
+		begin_quiet(mysql, OWED_US);
+		end_quiet(mysql, clear_wire(mysql));
+	}
+	return mysql->dead || peek(mysql) >= 0;
 }
 
 static LyfMysqlStats *
