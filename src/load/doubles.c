@@ -195,17 +195,21 @@ remove_some(const char *table, const LyfDoubles *doubles)
 	return lyf_load_execute_with(sql, UUIDARRAYOID, array);
 }
 
+bool
+lyf_doubles_tells(const LyfDoubles *doubles)
+{
+	return doubles != NULL && doubles->maybe_count <= MAX_MAYBE;
+}
+
 int64
 lyf_doubles_remove(LyfDoubles *doubles, Oid relid)
 {
 	char	   *table = lyf_relation_name(relid);
 	int64		removed;
 
-	if (doubles == NULL || doubles->maybe_count > MAX_MAYBE)
-		removed = remove_all(table);
-	else
-		removed = doubles->maybe_count > 0 ? remove_some(table, doubles) : 0;
-	if (doubles != NULL && doubles->maybe_count <= MAX_MAYBE)
-		doubles->maybe_count = 0;
+	if (!lyf_doubles_tells(doubles))
+		return remove_all(table);
+	removed = doubles->maybe_count > 0 ? remove_some(table, doubles) : 0;
+	doubles->maybe_count = 0;
 	return removed;
 }

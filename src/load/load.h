@@ -175,6 +175,7 @@ typedef struct LyfLoadSpec
 	int			slice;			/* its number, from 1; 0: it is none */
 	int64		sliced;			/* which slicing it is of, for others to see */
 	bool		apart;			/* the run's slices cannot have records in common */
+	bool		distinct;		/* of the end of a run: no record came twice */
 } LyfLoadSpec;
 
 typedef struct LyfLoad LyfLoad;
@@ -197,6 +198,7 @@ typedef struct LyfLoadResult
 {
 	int64		read;			/* rows of the query */
 	int64		written;		/* rows that changed the destination (or the heap that will be it) */
+	bool		doubtful;		/* of a slice: records may have come twice */
 	char	   *cursor;			/* greatest value of the cursor column as JSON would show it, NULL: none above the floor */
 	LyfValue   *heaps;			/* for the next piece; NULL after the last */
 } LyfLoadResult;

@@ -91,6 +91,7 @@ struct LyfLoad
 	int64		began_us;		/* by the monotonic clock: when the query was started, */
 	int64		first_row_us;	/* when its first row came */
 	TimestampTz now;
+	bool		doubtful;		/* there may be doubles that nobody looked for */
 	int64		read;
 	int64		published;		/* requests, when the progress was last published */
 	int64		written;
@@ -164,6 +165,9 @@ extern bool lyf_doubles_cover(LyfDoubles *doubles, Oid relid, bool made);
 
 /* an id is about to be noted: have its place in the cache by then */
 extern void lyf_doubles_expect(const LyfDoubles *doubles, const pg_uuid_t *id);
+
+/* does it still tell few enough ids as possible doubles to look for these alone? */
+extern bool lyf_doubles_tells(const LyfDoubles *doubles);
 
 /* an id is written; then, at the end of a piece: of rows with the same id only the one written last stays */
 extern void lyf_doubles_note(LyfDoubles *doubles, const pg_uuid_t *id);

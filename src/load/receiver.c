@@ -395,6 +395,7 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 	if (last)
 		result->written += mode->finish(load);
 	result->read = load->read;
+	result->doubtful = load->doubtful;
 	lyf_load_publish_end();
 	result->heaps = last ? NULL : collect_heaps(load);
 	result->cursor = load->moved ? lyf_cursor_text(load->greatest.value, load->cursor_type) : NULL;

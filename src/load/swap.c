@@ -222,7 +222,7 @@ first_heap(const LyfLoad *load)
 	return ((LyfTable *) linitial(load->tables))->heap;
 }
 
-/* Slices that have no records in common look for doubles each by itself. */
+/* Slices that have no records in common look for doubles each by itself, unless that is as good as looking at the whole heap. */
 static int64
 checkpoint(LyfLoad *load)
 {
@@ -230,9 +230,10 @@ checkpoint(LyfLoad *load)
 
 	if (merges(load))
 		return lyf_merge(load, true, true);
-	if (spec->slice > 0 && spec->apart && spec->doubles != NULL)
-		return load->written - lyf_doubles_remove(spec->doubles, first_heap(load));
-	return load->written;
+	if (spec->slice == 0 || spec->primary_key == NIL)
+		return load->written;
+	load->doubtful = !spec->apart || !lyf_doubles_tells(spec->doubles);
+	return load->doubtful ? load->written : load->written - lyf_doubles_remove(spec->doubles, first_heap(load));
 }
 
 static void
@@ -290,7 +291,7 @@ finish(LyfLoad *load)
 	int64		removed = 0;
 	ListCell   *lc;
 
-	if (load->spec->primary_key != NIL && !merges(load) && !load->spec->apart)
+	if (load->spec->primary_key != NIL && !merges(load) && !load->spec->distinct)
 		removed = lyf_doubles_remove(load->spec->doubles, first_heap(load));
 	CommandCounterIncrement();
 	/* indexes are built here, maybe on expressions, maybe in parallel */

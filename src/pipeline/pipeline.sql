@@ -126,6 +126,7 @@ CREATE TABLE lyftron.slice (
 	rows_read     bigint,
 	rows_written  bigint,
 	rows_rejected bigint,
+	doubtful      boolean,
 	error         text,
 	sqlstate      text,
 	detail        text,
@@ -147,6 +148,7 @@ COMMENT ON COLUMN lyftron.slice.pid IS 'process that read it, or last failed to'
 COMMENT ON COLUMN lyftron.slice.rows_read IS 'records read from the source';
 COMMENT ON COLUMN lyftron.slice.rows_written IS 'rows of the hidden heap';
 COMMENT ON COLUMN lyftron.slice.rows_rejected IS 'records that could not be loaded';
+COMMENT ON COLUMN lyftron.slice.doubtful IS 'records may have come twice: that is looked for at the end of the run';
 COMMENT ON COLUMN lyftron.slice.error IS 'message of the last error';
 COMMENT ON COLUMN lyftron.slice.sqlstate IS 'SQLSTATE of the last error';
 COMMENT ON COLUMN lyftron.slice.detail IS 'detail of the last error';

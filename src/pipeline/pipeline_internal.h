@@ -76,13 +76,14 @@ typedef struct LyfSliceTally
 	int64		read;
 	int64		written;
 	int64		rejected;
+	int64		doubtful;		/* in which records may have come twice */
 } LyfSliceTally;
 
 extern void lyf_slices_insert(int64 sliced, List *cuts);
 
 /* NULL: none waits that is not another session's; it is ours until the transaction ends */
 extern LyfRunSlice *lyf_slice_claim(int64 sliced);
-extern void lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts *counts);
+extern void lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts *counts, bool doubtful);
 
 /* may a slice be read by another attempt, and go into the heap that there is? */
 extern bool lyf_slice_is_retryable(const ErrorData *error);

@@ -21,7 +21,7 @@
 #define FIRST_WAIT_MS	INT64CONST(1000)
 #define LONGEST_WAIT_MS	INT64CONST(60000)
 
-/* slices that were read longer ago than that are not gone on with: the table would be made of old and new ones */
+/* where nothing was read for longer than that, one does not go on: the table would be made of old slices and new ones */
 #define RESUME_WITHIN	"interval '1 hour'"
 
 #define PAGE_OF(sliced) \
@@ -44,7 +44,7 @@ static LyfCatalogPlan claim_plan = {
 
 static LyfCatalogPlan done_plan = {
 	"UPDATE lyftron.slice SET state = 'done', started_at = $3, finished_at = clock_timestamp(), pid = pg_backend_pid(),"
-	" rows_read = $4, rows_written = $5, rows_rejected = $6, error = NULL, sqlstate = NULL, detail = NULL, hint = NULL"
+	" rows_read = $4, rows_written = $5, rows_rejected = $6, doubtful = $7, error = NULL, sqlstate = NULL, detail = NULL, hint = NULL"
 	" WHERE run = $1 AND number = $2"
 };
 
@@ -56,8 +56,8 @@ static LyfCatalogPlan failed_plan = {
 };
 
 static LyfCatalogPlan resume_plan = {
-	"WITH recent AS (SELECT count(*) > 0 AS ok FROM lyftron.slice s WHERE s.run = $1 AND s.state = 'done'"
-	"  AND s.finished_at > clock_timestamp() - " RESUME_WITHIN "),"
+	"WITH recent AS (SELECT greatest(max(s.finished_at), max(r.started_at)) > clock_timestamp() - " RESUME_WITHIN " AS ok"
+	"  FROM lyftron.slice s JOIN lyftron.run r ON r.id = s.run WHERE s.run = $1),"
 	" again AS (UPDATE lyftron.slice s SET state = 'waiting', attempt = 0, not_before = '-infinity' FROM recent"
 	"  WHERE s.run = $1 AND s.state = 'failed' AND recent.ok)"
 	" SELECT 1 FROM recent WHERE ok"
@@ -66,7 +66,7 @@ static LyfCatalogPlan resume_plan = {
 static LyfCatalogPlan look_plan = {
 	"SELECT count(*) FILTER (WHERE s.state = 'waiting') AS waiting, count(*) FILTER (WHERE s.state = 'done') AS done,"
 	" coalesce(sum(s.rows_read), 0)::int8 AS read, coalesce(sum(s.rows_written), 0)::int8 AS written,"
-	" coalesce(sum(s.rows_rejected), 0)::int8 AS rejected FROM lyftron.slice s WHERE s.run = $1"
+	" coalesce(sum(s.rows_rejected), 0)::int8 AS rejected, count(*) FILTER (WHERE s.doubtful) AS doubtful FROM lyftron.slice s WHERE s.run = $1"
 };
 
 static LyfCatalogPlan given_up_plan = {
@@ -138,7 +138,7 @@ add_slice(LyfArgs *args, const LyfRunSlice *slice)
 }
 
 void
-lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts *counts)
+lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts *counts, bool doubtful)
 {
 	LyfArgs		args = {0};
 
@@ -147,6 +147,7 @@ lyf_slice_done(const LyfRunSlice *slice, TimestampTz started, const LyfJobCounts
 	lyf_args_int8(&args, counts->read);
 	lyf_args_int8(&args, counts->written);
 	lyf_args_int8(&args, counts->rejected);
+	lyf_args_datum(&args, BOOLOID, BoolGetDatum(doubtful), false);
 	lyf_args_run_kept(&args, &done_plan, NULL, NULL);
 }
 
@@ -195,6 +196,7 @@ take_tally(void *arg, HeapTuple tuple, TupleDesc desc)
 	tally->read = integer(tuple, desc, "read");
 	tally->written = integer(tuple, desc, "written");
 	tally->rejected = integer(tuple, desc, "rejected");
+	tally->doubtful = integer(tuple, desc, "doubtful");
 }
 
 void

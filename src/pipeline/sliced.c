@@ -177,7 +177,7 @@ read_rows(LyfRun *run, const LyfRunSlice *slice)
 	counts.read = result.read;
 	counts.written = result.written;
 	counts.rejected = lyf_rejects_count(run->rejects) - slice->rejected;
-	lyf_slice_done(slice, started, &counts);
+	lyf_slice_done(slice, started, &counts, result.doubtful);
 }
 
 /* Take the next slice that waits, if there is one, and read it. */
@@ -291,7 +291,7 @@ finish(void *arg)
 	check_source(source, page);
 	lyf_run_spec(run, source, &spec);
 	spec.heaps = lyf_value_get(page, "heaps");
-	spec.apart = is_apart(p);
+	spec.distinct = run->tally.doubtful == 0;
 	spec.goes_on = true;
 	load(run, source, &spec, NULL, true, &result);
 	lyf_source_leave(&scope);

@@ -152,6 +152,20 @@ is_whole('the run\'s session was terminated');
 is(sql("SELECT $run"), $cut_by, 'with the same slices');
 is(sql("SELECT attempt FROM lyftron.task WHERE name = 'slow' AND kind = 'pipeline' ORDER BY id DESC LIMIT 1"), 2, 'at the second attempt');
 
+# --- a crash empties the hidden heap of a table that is not logged ---
+
+sql('ALTER TABLE slow_copy SET UNLOGGED');
+ok(workers_are(3), 'three workers again');
+ok(begun(2), 'at work on a table that is not logged');
+$cut_by = sql("SELECT $run");
+$pid = sql("SELECT pid FROM lyftron.progress");
+kill 'KILL', $pid;
+ok(wait_until(60, sub { (eval { sql('SELECT 1') } // '') eq '1' && !-e "/proc/$pid" }), "the session of the run is killed (kill -9 $pid), and the server recovers");
+ok(is_over(), 'the run comes to its end');
+is_whole('not logged');
+cmp_ok(sql("SELECT $run"), '>', $cut_by, 'it started afresh');
+sql('ALTER TABLE slow_copy SET LOGGED');
+
 # --- a source that goes away, and comes back; one that has changed ---
 
 ok(workers_are(3), 'three workers again');
