@@ -155,11 +155,26 @@ def insert_select(bench, profile):
     return bench.in_backend("INSERT INTO loaded.lineitem SELECT * FROM source.lineitem", profile)
 
 
-def full_refresh(bench, profile):
+def create_pipeline(bench, more=""):
     bench.sql("""DROP TABLE IF EXISTS loaded.lineitem;
         SELECT lyftron.drop_pipeline('bench', if_exists => true);
-        SELECT lyftron.create_pipeline('bench', source => 'source.lineitem', destination => 'loaded.lineitem', mode => 'full_refresh');""")
+        SELECT lyftron.create_pipeline('bench', source => 'source.lineitem', destination => 'loaded.lineitem', mode => 'full_refresh'%s);"""
+              % more)
+
+
+def full_refresh(bench, profile):
+    create_pipeline(bench)
     return bench.in_backend("CALL lyftron.run('bench')", profile)
+
+
+def sliced(bench, profile):
+    """By two sessions; wall time is the run's, as one of them waits for more work."""
+    create_pipeline(bench, ", slices => 8, slice_by => 'id'")
+    bench.sql("SELECT lyftron.trigger('bench')")
+    sample = bench.in_shell("psql -Xqc \"CALL lyftron.work(wait => '1s')\" & psql -Xqc 'CALL lyftron.work()' && wait")
+    sample.wall = float(bench.sql("SELECT extract(epoch FROM finished_at - started_at) FROM lyftron.jobs WHERE pipeline = 'bench' "
+                                  "AND state = 'succeeded' ORDER BY id DESC LIMIT 1"))
+    return sample
 
 
 def keys(bench, profile):
@@ -263,6 +278,7 @@ CONTENDERS = [
     Contender(scan, "SELECT of the foreign table", "lyftron", False),
     Contender(insert_select, "INSERT SELECT", "lyftron"),
     Contender(full_refresh, "pipeline, full_refresh", "lyftron"),
+    Contender(sliced, "pipeline, full_refresh, 8 slices, 2 workers", "lyftron"),
     Contender(mysql_fdw_scan, "mysql_fdw, SELECT", "peer", False, few=False),
     Contender(mysql_fdw, "mysql_fdw, INSERT SELECT", "peer", few=False),
     Contender(mysql_fdw_10000, "mysql_fdw, INSERT SELECT, fetch_size 10000", "peer", few=False),
