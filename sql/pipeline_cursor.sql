@@ -2,6 +2,7 @@
 CREATE SCHEMA cursors;
 SET search_path = cursors;
 SET timezone = 'UTC';
+SET jit = off;
 CREATE TABLE src (id int, note text, at timestamptz);
 
 -- looking back: for which cursors, how far

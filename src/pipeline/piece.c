@@ -105,18 +105,18 @@ get_shapes(LyfRun *run, const LyfSource *source)
 	return shapes;
 }
 
-LyfRejects *
-lyf_run_rejects(LyfRun *run, const LyfSource *source)
+/* Where its rejected records go, unless that is known. */
+static void
+begin_rejects(LyfRun *run, const LyfSource *source)
 {
 	const LyfPipeline *p = run->pipeline;
 	MemoryContext old;
 
 	if (run->rejects != NULL)
-		return run->rejects;
+		return;
 	old = MemoryContextSwitchTo(run->cxt);
 	run->rejects = lyf_rejects_begin(p->name, run->id, source->stream, strcmp(p->on_reject, "keep") == 0, p->max_rejected, 0);
 	MemoryContextSwitchTo(old);
-	return run->rejects;
 }
 
 void
@@ -124,6 +124,7 @@ lyf_run_spec(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec)
 {
 	const LyfPipeline *p = run->pipeline;
 
+	begin_rejects(run, source);
 	spec->mode = lyf_mode_get(p->mode);
 	spec->nested = lyf_nested_get(p->nested);
 	spec->policy = lyf_policy_get(p->schema_policy);
@@ -132,7 +133,7 @@ lyf_run_spec(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec)
 	spec->run = run->id;
 	spec->primary_key = p->primary_key;
 	spec->shapes = get_shapes(run, source);
-	spec->rejects = lyf_run_rejects(run, source);
+	spec->rejects = run->rejects;
 	spec->heaps = run->heaps;
 	spec->doubles = run->doubles;
 	spec->loaded = run->counts.written;

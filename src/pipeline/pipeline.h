@@ -50,9 +50,6 @@ extern LyfPipeline *lyf_pipeline_get(const char *name);
 extern LyfPipeline *lyf_pipeline_get_locked(const char *name);
 extern bool lyf_pipeline_exists(const char *name);
 
-/* complete and check a definition: raises where a run could not work */
-extern void lyf_pipeline_check(LyfPipeline *pipeline);
-extern void lyf_pipeline_check_on_failure(const char *word);	/* raises where there is no such word */
 extern void lyf_pipeline_insert(const LyfPipeline *pipeline);
 extern void lyf_pipeline_update(const LyfPipeline *pipeline, bool moved);	/* moved: to another destination */
 extern bool lyf_pipeline_has_table(const LyfPipeline *pipeline);	/* is the destination there? */
@@ -66,6 +63,12 @@ extern void lyf_pipeline_unlock(const char *name);
 
 /* forget a run that stopped at a checkpoint: its page, its hidden heaps */
 extern void lyf_pipeline_forget_page(const LyfPipeline *pipeline, bool state_too);
+
+/* in check.c */
+
+/* complete and check a definition: raises where a run could not work */
+extern void lyf_pipeline_check(LyfPipeline *pipeline);
+extern void lyf_pipeline_check_on_failure(const char *word);	/* raises where there is no such word */
 
 /* in schedule.c */
 

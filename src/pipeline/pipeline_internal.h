@@ -143,9 +143,6 @@ typedef struct LyfRun
 /* a backfill reads between two bounds, and leaves the state as it is */
 extern bool lyf_run_is_bounded(const LyfRun *run);
 
-/* where its rejected records go, made with the first piece */
-extern LyfRejects *lyf_run_rejects(LyfRun *run, const LyfSource *source);
-
 /* what does not depend on the piece */
 extern void lyf_run_spec(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec);
 

@@ -95,7 +95,7 @@ lyf_slices_insert(int64 sliced, List *cuts)
 typedef struct Claimed
 {
 	MemoryContext cxt;
-	LyfRunSlice   *slice;
+	LyfRunSlice *slice;
 } Claimed;
 
 static void
@@ -103,7 +103,7 @@ take_slice(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	Claimed    *claimed = arg;
 	MemoryContext old = MemoryContextSwitchTo(claimed->cxt);
-	LyfRunSlice   *slice = palloc0(sizeof(LyfRunSlice));
+	LyfRunSlice *slice = palloc0(sizeof(LyfRunSlice));
 	bool		isnull;
 
 	slice->number = DatumGetInt32(lyf_catalog_column(tuple, desc, "number", &isnull));

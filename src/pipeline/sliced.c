@@ -185,7 +185,7 @@ static bool
 read_slice(void *arg)
 {
 	LyfRun	   *run = arg;
-	LyfRunSlice   *slice = lyf_slice_claim(run->sliced);
+	LyfRunSlice *slice = lyf_slice_claim(run->sliced);
 
 	if (slice != NULL)
 	{
@@ -329,7 +329,7 @@ static bool
 help(void *arg)
 {
 	LyfRun	   *run = arg;
-	LyfRunSlice   *slice = lyf_pipeline_exists(run->name) ? lyf_slice_claim(run->sliced) : NULL;
+	LyfRunSlice *slice = lyf_pipeline_exists(run->name) ? lyf_slice_claim(run->sliced) : NULL;
 
 	if (slice != NULL)
 	{
