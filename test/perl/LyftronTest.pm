@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
-  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf driven_by_pg_cron drive_by_pg_cron driven_sql);
+  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf driven_by_pg_cron drive_by_pg_cron work_by_pg_cron keep_for_runs driven_sql);
 
 my @children;
 
@@ -41,7 +41,7 @@ sub new_node
 
 # With LYFTRON_DRIVER=pg_cron a test's CALL lyftron.run(...) queues the pipeline, which a session of pg_cron's
 # runs, and waits for it; the error of the run is the error of the call.  Settings of ours that stand before it are made
-# the database's for as long.
+# the database's for as long, for which the server is restarted.
 sub driven_by_pg_cron { return ($ENV{LYFTRON_DRIVER} // '') eq 'pg_cron'; }
 
 sub has_pg_cron
@@ -54,17 +54,52 @@ sub pg_cron_conf
 {
 	my ($database) = @_;
 	return "shared_preload_libraries = 'pg_cron'\ncron.database_name = '$database'\ncron.use_background_workers = on\n"
-	  . "max_worker_processes = 20\nlyftron.background_workers = off\n";
+	  . "cron.max_running_jobs = 16\nmax_worker_processes = 20\nlyftron.background_workers = off\n";
 }
 
-my %driven;    # node, database, settings
+my %driven;    # node, database, role, settings, keeps, sessions
 
-# A session of pg_cron's that works, at once: an entry for the server's start comes before that of the next minute.
+# The sessions of pg_cron's at work, at once: entries for the server's start come before those of the next minute.
 sub begin_work
 {
 	$driven{node}->restart;
-	wait_until(90, sub { $driven{node}->safe_psql($driven{database}, q{SELECT count(*) FROM lyftron.workers() WHERE kind = 'session'}) > 0 })
+	wait_until(90, sub { $driven{node}->safe_psql($driven{database}, q{SELECT count(*) FROM lyftron.workers() WHERE kind = 'session'}) >= $driven{sessions} })
 	  or die 'pg_cron does not work';
+	return;
+}
+
+# So many sessions for a pool.
+sub work_by_pg_cron
+{
+	my ($pool, $sessions) = @_;
+	$driven{node}->safe_psql($driven{database}, qq{
+		SET ROLE $driven{role};
+		SELECT lyftron.schedule_with_pg_cron('$pool', $sessions);
+		SELECT cron.schedule(jobname || ' at the start', '\@reboot', command) FROM cron.job WHERE jobname LIKE 'lyftron $pool %';});
+	$driven{sessions} += $sessions;
+	begin_work();
+	return;
+}
+
+# Sessions that begin from now on have these settings of ours, and no others.
+sub set_for_runs
+{
+	my (%settings) = @_;
+	my @changes = ((map { "RESET $_" } grep { !exists $settings{$_} } sort keys %{ $driven{settings} }),
+		(map { "SET $_ = $settings{$_}" } grep { ($driven{settings}{$_} // '') ne $settings{$_} } sort keys %settings));
+	return unless @changes;
+	$driven{settings} = \%settings;
+	$driven{psql}->($driven{node}, $driven{database}, join ' ', map { "ALTER DATABASE $driven{database} $_;" } @changes);
+	begin_work();
+	return;
+}
+
+# From here on all runs have these settings; for a test that has sessions which must not be ended in between.
+sub keep_for_runs
+{
+	return unless %driven;
+	set_for_runs(@_);
+	$driven{keeps} = 1;
 	return;
 }
 
@@ -74,15 +109,7 @@ sub driven_sql
 	my ($database, $sql) = @_;
 	# in a transaction block a run is the session's own
 	return $sql if !%driven || $database ne $driven{database} || $sql =~ /BEGIN/ || $sql !~ /CALL lyftron\.run\(/;
-	my %settings = $sql =~ /\bSET (lyftron\.\w+) = ([^;]+);/g;
-	my @changes = ((map { "RESET $_" } grep { !exists $settings{$_} } sort keys %{ $driven{settings} }),
-		(map { "SET $_ = $settings{$_}" } grep { ($driven{settings}{$_} // '') ne $settings{$_} } sort keys %settings));
-	if (@changes)
-	{
-		$driven{settings} = \%settings;
-		$driven{psql}->($driven{node}, $database, join ' ', map { "ALTER DATABASE $database $_;" } @changes);
-		begin_work();
-	}
+	set_for_runs($sql =~ /\bSET (lyftron\.\w+) = ([^;]+);/g) unless $driven{keeps};
 	return $sql =~ s/CALL lyftron\.run\(/CALL public.run_as_task(/gr;
 }
 
@@ -90,14 +117,8 @@ sub driven_sql
 sub drive_by_pg_cron
 {
 	my ($node, $database, $role) = @_;
-	%driven = (node => $node, database => $database, settings => {}, psql => \&PostgreSQL::Test::Cluster::psql);
-	$node->safe_psql($database, qq{
-		CREATE EXTENSION pg_cron;
-		GRANT USAGE ON SCHEMA cron TO $role;
-		SET ROLE $role;
-		SELECT lyftron.schedule_with_pg_cron();
-		SELECT cron.schedule('at the start', '\@reboot', command) FROM cron.job;
-		RESET ROLE;});
+	%driven = (node => $node, database => $database, role => $role, settings => {}, sessions => 0, psql => \&PostgreSQL::Test::Cluster::psql);
+	$node->safe_psql($database, "CREATE EXTENSION pg_cron; GRANT USAGE ON SCHEMA cron TO $role");
 	$node->safe_psql($database, q{
 		CREATE PROCEDURE public.run_as_task(pipeline text) LANGUAGE plpgsql AS $$
 		DECLARE
@@ -125,7 +146,7 @@ sub drive_by_pg_cron
 		my ($self, $name, $sql, @more) = @_;
 		return $driven{psql}->($self, $name, driven_sql($name, $sql), @more);
 	};
-	begin_work();
+	work_by_pg_cron('default', 1);
 	return;
 }
 

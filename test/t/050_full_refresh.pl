@@ -31,6 +31,8 @@ my $facts = q{SELECT 'loaded'::regclass::oid, relacl, obj_description('loaded'::
 	FROM pg_class WHERE oid = 'loaded'::regclass};
 my $before = $node->safe_psql('postgres', $facts);
 
+keep_for_runs('lyftron.checkpoint_size' => q{'64kB'});
+
 # Readers all the while, each in a snapshot of its own: never an error, never a mixture.
 my $stop = 'reading';
 $node->safe_psql('postgres', "CREATE TABLE $stop ()");

@@ -23,7 +23,7 @@ sub run_disturbed
 {
 	my ($pipeline, $sql) = @_;
 	api_post($port, '/table?rows=3000000&generation=2');
-	my $run = background_query($node, "SET lyftron.checkpoint_size = '64kB'; CALL lyftron.run('$pipeline')");
+	my $run = background_query($node, driven_sql('postgres', "SET lyftron.checkpoint_size = '64kB'; CALL lyftron.run('$pipeline')"));
 	ok(wait_until(60, sub {
 		return $node->safe_psql('postgres',
 			"SELECT EXISTS (SELECT FROM lyftron.jobs WHERE pipeline = '$pipeline' AND state = 'running' AND checkpoints > 1)") eq 't';

@@ -9,7 +9,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "lyftron.allowed_hosts = '127.0.0.1'");
+$node->append_conf('postgresql.conf', "lyftron.allowed_hosts = '127.0.0.1'\n");
+$node->append_conf('postgresql.conf', pg_cron_conf('shop')) if driven_by_pg_cron();
 $node->start;
 my $port = start_flights_api('--published', '2013-02-28T23:59:59Z');
 $node->safe_psql('postgres', 'CREATE ROLE ann LOGIN');
@@ -27,6 +28,7 @@ sub as
 is(as('ann', 'CREATE EXTENSION lyftron'), '', 'the owner creates the extension');
 like(as('ann', q{CREATE SERVER nyc FOREIGN DATA WRAPPER lyftron_rest}), qr/permission denied for foreign-data wrapper/, 'but no server yet');
 $node->safe_psql('shop', 'GRANT USAGE ON FOREIGN DATA WRAPPER lyftron_rest TO ann');
+drive_by_pg_cron($node, 'shop', 'ann') if driven_by_pg_cron();
 
 is(as('ann', qq{
 	CREATE SERVER nyc FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'nycflights', config '{"base_url": "http://127.0.0.1:$port"}');

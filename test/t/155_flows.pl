@@ -35,7 +35,8 @@ for my $layer (0 .. 4)
 }
 my $roots = "ARRAY['p0_0','p0_1','p0_2','p0_3','p0_4','p0_5']";
 my $unfinished = "SELECT unfinished FROM lyftron.flows ORDER BY id DESC LIMIT 1";
-wait_until(20, sub { sql("SELECT count(*) FROM lyftron.workers() WHERE kind = 'worker'") == 6 });
+work_by_pg_cron('wide', 6) if driven_by_pg_cron();
+wait_until(20, sub { sql("SELECT count(*) FROM lyftron.workers() WHERE pool = 'wide'") >= 6 });
 
 my $start = time;
 sql("SELECT lyftron.trigger($roots)");

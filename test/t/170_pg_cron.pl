@@ -62,8 +62,10 @@ is(ann('SELECT lyftron.unschedule_from_pg_cron()'), '', 'the entries are taken o
 is(ann('SELECT count(*) FROM cron.job'), '0', 'all of them');
 $node->stop('fast');
 
-# The tests of pipelines, each run of theirs by pg_cron.
-for my $test ('010_flights', '050_full_refresh', '085_pipelines_rest')
+# The tests of pipelines, each run of theirs by pg_cron.  110_invalid passes so, too, but takes minutes.  Not these: 020, 030 and 040
+# kill, cancel and measure the session that calls; 105 and 130 are about that session's settings and messages; 070 restores
+# a dump into another database, where pg_cron cannot be; 160 calls lyftron.work itself; 120 wants a Redmine of its own.
+for my $test ('010_flights', '050_full_refresh', '055_altered', '060_unprivileged', '085_pipelines_rest', '140_ahead', '155_flows')
 {
 	local $ENV{LYFTRON_DRIVER} = 'pg_cron';
 	my $out = `$^X -I test/perl @{[ map { "-I $_" } grep { -e "$_/PostgreSQL/Test/Cluster.pm" } @INC ]} test/t/$test.pl 2>&1`;
