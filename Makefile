@@ -14,7 +14,7 @@ ROOM_HEADERS = $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.h))
 PG_CPPFLAGS = -I$(srcdir)/src '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 PG_CFLAGS   = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
-SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lm
+SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lexpat -lz -lm
 
 # The install script: of each layer its own file first, then the others, then
 # the connectors that ship with it.

@@ -11,7 +11,7 @@ CACHE=${LYFTRON_CACHE:-/var/tmp/lyftron-cache-$(id -u)}
 # Debian's server is needed for the user that servers run as, whichever PostgreSQL it is.
 PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip openssl
 	postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev"
+	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev libexpat1-dev zlib1g-dev"
 
 . "$REPO/test/postgres.sh"
 

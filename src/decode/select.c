@@ -17,12 +17,12 @@
 
 struct LyfSelector
 {
-	LyfTemplate **field_path;
-	int			field_path_len;
+	LyfPathTemplate field_path;
 	LyfTemplate *filter;		/* RecordFilter's condition, or NULL */
 	LyfTransform **transforms;
 	int			transform_count;
 	bool		transform_first;
+	bool		normalize;
 	const LyfValue *normalize_by;	/* the schema, or NULL: as the source has it */
 };
 
@@ -30,29 +30,12 @@ static LyfFailure *
 compile_extractor(const LyfComponent *c, LyfSelector *selector)
 {
 	LyfComponent expander = lyf_component_child(c, "record_expander");
-	size_t		count;
 
 	if (strcmp(c->type, "DpathExtractor") != 0)
 		return lyf_component_unsupported(c);
-	LYF_TRY(lyf_component_list(c, "field_path", &count));
 	if (expander.json != NULL)
 		return lyf_component_unsupported(&expander);
-	if (count > LYF_PATH_MAX)
-		return lyf_component_invalid(c, "field_path has more than %d parts", LYF_PATH_MAX);
-	selector->field_path = palloc(sizeof(LyfTemplate *) * (count + 1));
-	selector->field_path_len = count;
-	for (size_t i = 0; i < count; i++)
-	{
-		LyfComponent part = lyf_component_item(c, "field_path", i);
-		const char *text = json_string_value(part.json);
-
-		if (json_is_integer(part.json))
-			text = psprintf(INT64_FORMAT, (int64) json_integer_value(part.json));
-		if (text == NULL)
-			return lyf_component_invalid(&part, "a text expected");
-		LYF_TRY(lyf_component_compile(&part, text, &selector->field_path[i]));
-	}
-	return NULL;
+	return lyf_path_template_compile(c, "field_path", &selector->field_path);
 }
 
 /* a client-side cursor filters by itself: without a condition there is nothing else to do then */
@@ -88,6 +71,13 @@ compile_transforms(const LyfComponent *stream, LyfSelector *selector)
 	return NULL;
 }
 
+void
+lyf_selector_set_schema(LyfSelector *selector, const LyfValue *schema)
+{
+	if (selector->normalize)
+		selector->normalize_by = schema;
+}
+
 static LyfFailure *
 compile_normalization(const LyfComponent *c, const LyfValue *schema, LyfSelector *selector)
 {
@@ -97,10 +87,10 @@ compile_normalization(const LyfComponent *c, const LyfValue *schema, LyfSelector
 	if (json_is_object(custom.json))
 		return lyf_component_unsupported(&custom);
 	LYF_TRY(lyf_component_text(c, "schema_normalization", "None", &how));
-	if (strcmp(how, "Default") == 0)
-		selector->normalize_by = schema;
-	else if (strcmp(how, "None") != 0)
+	selector->normalize = strcmp(how, "Default") == 0;
+	if (!selector->normalize && strcmp(how, "None") != 0)
 		return lyf_component_invalid(c, "schema_normalization must be None or Default");
+	lyf_selector_set_schema(selector, schema);
 	return NULL;
 }
 
@@ -134,18 +124,10 @@ lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool tr
 static LyfFailure *
 evaluate_path(const LyfSelector *selector, const LyfSession *session, LyfPath *path, bool *fan_out)
 {
-	path->len = selector->field_path_len;
-	path->glob = false;
+	LYF_TRY(lyf_path_template_eval(&selector->field_path, &session->scope, path));
 	*fan_out = false;
 	for (int i = 0; i < path->len; i++)
-	{
-		char	   *text;
-
-		LYF_TRY(lyf_template_eval_text(selector->field_path[i], &session->scope, &text));
-		path->part[i] = text;
-		path->glob = path->glob || strpbrk(text, "*?[") != NULL;
-		*fan_out = *fan_out || strcmp(text, "*") == 0;
-	}
+		*fan_out = *fan_out || strcmp(path->part[i], "*") == 0;
 	return NULL;
 }
 
@@ -181,7 +163,7 @@ add_extracted(LyfRecords *records, LyfValue *extracted)
 static LyfFailure *
 extract(LyfValue *body, const LyfPath *path, bool fan_out, LyfRecords *records)
 {
-	LyfPlaces	places = {0};
+	LyfMatches	places = {0};
 	LyfValue   *found;
 
 	if (!path->glob)
@@ -195,14 +177,14 @@ extract(LyfValue *body, const LyfPath *path, bool fan_out, LyfRecords *records)
 	if (fan_out)
 	{
 		for (int i = 0; i < places.count; i++)
-			add_record(records, places.place[i].value);
+			add_record(records, places.match[i].value);
 		return NULL;
 	}
 	if (places.count > 1)
 		return lyf_failure(ERRCODE_DATA_EXCEPTION,
 						   "field_path matches more than one value of the response");
 	if (places.count == 1)
-		add_extracted(records, places.place[0].value);
+		add_extracted(records, places.match[0].value);
 	return NULL;
 }
 
