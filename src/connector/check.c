@@ -129,7 +129,8 @@ find_account(Check *check, const char *stream, char **found)
 	check->account = account;
 	if (account->has_mapping)
 		check->mapping = OidIsValid(account->mapping_user) ? GetUserNameFromId(account->mapping_user, false) : "public";
-	return lyf_spec_check(account->connector, account->given, true);
+	LYF_TRY(lyf_spec_check(account->connector, account->given, true));
+	return lyf_config_validate(account->connector, account->config);
 }
 
 /* the first records of the first slice */
@@ -159,7 +160,7 @@ read_stream(Check *check, const char *name, char **found)
 	LyfFailure *failure;
 	int			count;
 
-	LYF_TRY(lyf_connector_stream(check->account->connector, name, &stream));
+	LYF_TRY(lyf_account_stream(check->account, name, &stream));
 	LYF_TRY(lyf_reader_begin(check->account, stream, &options, &reader));
 	failure = read_first(reader, &count);
 	if (failure != NULL)

@@ -86,88 +86,6 @@ compile_primary_key(const LyfComponent *c, LyfValue **out)
 	return NULL;
 }
 
-/* the manifest holds it */
-static LyfFailure *
-inline_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	LYF_TRY(lyf_component_value(loader, "schema", schema));
-	if (*schema != NULL && (*schema)->kind != LYF_MAP)
-		return lyf_component_invalid(loader, "schema must be a map");
-	return NULL;
-}
-
-/* in a file of the connector's package, which is not here: as if there were none */
-static LyfFailure *
-no_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	*schema = NULL;
-	return NULL;
-}
-
-static const struct
-{
-	const char *type;
-	LyfFailure *(*load) (const LyfComponent *loader, LyfValue **schema);
-}			schema_loaders[] =
-{
-	{"InlineSchemaLoader", inline_schema},
-	{"JsonFileSchemaLoader", no_schema},
-};
-
-static LyfFailure *
-load_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	for (int i = 0; i < lengthof(schema_loaders); i++)
-	{
-		if (strcmp(loader->type, schema_loaders[i].type) == 0)
-			return schema_loaders[i].load(loader, schema);
-	}
-	return lyf_component_unsupported(loader);
-}
-
-/* a list of loaders: the properties of all of them, the first one's win */
-static LyfFailure *
-merge_schemas(const LyfComponent *c, size_t count, LyfValue **out)
-{
-	LyfValue   *properties = lyf_value_make(LYF_MAP);
-
-	for (size_t i = 0; i < count; i++)
-	{
-		LyfComponent loader = lyf_component_item(c, "schema_loader", i);
-		LyfValue   *schema;
-		LyfValue   *more;
-
-		LYF_TRY(load_schema(&loader, &schema));
-		more = lyf_value_get(schema, "properties");
-		if (lyf_value_is(more, LYF_MAP))
-			properties = lyf_value_merge(more, properties);
-	}
-	*out = lyf_value_make(LYF_MAP);
-	lyf_value_set(*out, "type", lyf_value_string("object"));
-	lyf_value_set(*out, "properties", properties);
-	return NULL;
-}
-
-static LyfFailure *
-compile_schema(const LyfComponent *c, LyfValue **out)
-{
-	size_t		count = lyf_component_count(c, "schema_loader");
-	LyfComponent loader = lyf_component_child(c, "schema_loader");
-	LyfValue   *properties;
-
-	*out = NULL;
-	if (count > 0)
-		LYF_TRY(merge_schemas(c, count, out));
-	else if (loader.json != NULL)
-		LYF_TRY(load_schema(&loader, out));
-
-	/* a schema that says nothing is none */
-	properties = lyf_value_get(*out, "properties");
-	if (!lyf_value_is(properties, LYF_MAP) || properties->len == 0)
-		*out = NULL;
-	return NULL;
-}
-
 /*
  * Migrations turn states that older versions of a connector wrote into today's.
  * The one that the format itself has matters to such a state only, which is then
@@ -238,7 +156,7 @@ compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, L
 	LYF_TRY(lyf_component_text(c, "name", "", &stream->name));
 	stream->name = pstrdup(stream->name);
 	LYF_TRY(compile_primary_key(c, &stream->primary_key));
-	LYF_TRY(compile_schema(c, &stream->schema));
+	LYF_TRY(lyf_schema_compile(c, context->manifest, context->budget, stream));
 	LYF_TRY(compile_retriever(context, &retriever, is_parent, stream));
 	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
 	LYF_TRY(lyf_selector_compile(c, stream->schema,
@@ -255,4 +173,18 @@ lyf_stream_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, L
 	CompileContext context = {manifest, budget};
 
 	return compile_stream(&context, c, false, out);
+}
+
+LyfFailure *
+lyf_retriever_compile(const LyfComponent *c, const char *path, const char *name,
+					  json_t *manifest, LyfBudget *budget, LyfStream **out)
+{
+	CompileContext context = {manifest, budget};
+	json_t	   *stream = json_pack("{s:s, s:s, s:O}", "type", "DeclarativeStream", "name", name, "retriever", c->json);
+	LyfComponent around;
+
+	if (stream == NULL)
+		return lyf_failure(ERRCODE_OUT_OF_MEMORY, "out of memory");
+	around = lyf_component(lyf_document_own(stream), path);
+	return compile_stream(&context, &around, true, out);
 }

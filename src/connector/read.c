@@ -147,10 +147,30 @@ lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *to
 	return NULL;
 }
 
+/* Before the first slice: a schema that the source has.  It stays as long as the reader. */
+static LyfFailure *
+load_schema(LyfReader *reader)
+{
+	MemoryContext old;
+	LyfFailure *failure;
+	LyfValue   *schema;
+
+	if (reader->stream->schema_source == NULL || reader->schema_loaded)
+		return NULL;
+	reader->schema_loaded = true;
+	old = MemoryContextSwitchTo(reader->cxt);
+	failure = lyf_schema_load(reader->stream, reader->session, &schema);
+	if (failure == NULL)
+		lyf_selector_set_schema(reader->stream->selector, schema);
+	MemoryContextSwitchTo(old);
+	return failure;
+}
+
 /* Make slice the current one and prepare to fetch it, from a page's token or its start. */
 LyfFailure *
 lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
 {
+	LYF_TRY(load_schema(reader));
 	LYF_TRY(lyf_read_make_fetch(reader, slice, token, &reader->fetch));
 	lyf_scope_init(&reader->scope, &reader->session->scope);
 	lyf_scope_set_slice(&reader->scope, slice->merged);
@@ -479,6 +499,8 @@ require_secrets(const LyfAccount *account)
 	if (account->has_mapping)
 		return NULL;
 	failure = lyf_spec_check(account->connector, account->given, true);
+	if (failure == NULL)
+		failure = lyf_config_validate(account->connector, account->config);
 	if (failure != NULL)
 		lyf_failure_detail(failure, "Role \"%s\" has no user mapping for server \"%s\".",
 						   GetUserNameFromId(account->user, true), account->server_name);

@@ -26,6 +26,7 @@ struct LyfReader
 	bool		client_side;
 	bool		data_feed;
 
+	bool		schema_loaded;	/* where the stream has a source of it */
 	bool		started;
 	bool		restarted;		/* the position was not found: from the beginning */
 	bool		finished;
