@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "connector/connector.h"
+#include "connector/read_internal.h"
 
 /* What all streams of a manifest have in common, on the way down to the parents */
 typedef struct CompileContext
@@ -121,14 +121,12 @@ compile_parent(void *arg, const LyfComponent *c, LyfParent **out)
 }
 
 static LyfFailure *
-compile_retriever(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+compile_simple(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
 {
 	LyfComponent requester = lyf_component_child(retriever, "requester");
 	LyfComponent paginator = lyf_component_child(retriever, "paginator");
-	LyfComponent router = lyf_component_child(retriever, "partition_router");
 	LyfComponent decoder = lyf_component_child(retriever, "decoder");
 
-	LYF_TRY(expect_type(retriever, "SimpleRetriever"));
 	LYF_TRY(refuse_fields(retriever, unknown_retriever_fields, lengthof(unknown_retriever_fields)));
 	LYF_TRY(lyf_component_bool(retriever, "ignore_stream_slicer_parameters_on_paginated_requests",
 							   false, &stream->slice_options_once));
@@ -137,10 +135,52 @@ compile_retriever(CompileContext *context, const LyfComponent *retriever, bool i
 	LYF_TRY(lyf_requester_compile(&requester, context->manifest, is_parent, &stream->requester));
 	lyf_requester_set_budget(stream->requester, context->budget);
 	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
+	return lyf_decoder_compile(&decoder, &stream->decoder);
+}
+
+/* what its pages are is what the download gives */
+static LyfFailure *
+compile_async(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+{
+	LyfComponent requester = lyf_component_child(retriever, "download_requester");
+	LyfComponent paginator = lyf_component_child(retriever, "download_paginator");
+	LyfComponent decoder = lyf_component_child(retriever, "download_decoder");
+	LyfComponent extractor = lyf_component_child(retriever, "download_extractor");
+
+	LYF_TRY(lyf_jobs_compile(retriever, context->manifest, context->budget, &stream->jobs));
+	stream->requester = lyf_jobs_creation(stream->jobs);
+	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
+	LYF_TRY(lyf_extractor_compile(&extractor, &stream->extractor));
+	return lyf_decoder_compile(&decoder, &stream->decoder);
+}
+
+static const struct
+{
+	const char *type;
+	LyfFailure *(*compile) (CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream);
+}			retrievers[] =
+{
+	{"SimpleRetriever", compile_simple},
+	{"AsyncRetriever", compile_async},
+};
+
+static LyfFailure *
+compile_retriever(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+{
+	LyfComponent router = lyf_component_child(retriever, "partition_router");
+
+	if (retriever->json == NULL)
+		return lyf_component_invalid(retriever, "it is missing");
 	if (json_is_array(router.json) && json_array_size(router.json) == 0)
 		router.json = NULL;		/* no routers are as good as none */
-	LYF_TRY(lyf_router_compile(&router, compile_parent, context, &stream->router));
-	return lyf_decoder_compile(&decoder, &stream->decoder);
+	for (int i = 0; i < lengthof(retrievers); i++)
+	{
+		if (strcmp(retrievers[i].type, retriever->type) != 0)
+			continue;
+		LYF_TRY(retrievers[i].compile(context, retriever, is_parent, stream));
+		return lyf_router_compile(&router, compile_parent, context, &stream->router);
+	}
+	return lyf_component_unsupported(retriever);
 }
 
 static LyfFailure *
@@ -161,7 +201,7 @@ compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, L
 	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
 	LYF_TRY(lyf_selector_compile(c, stream->schema,
 								 stream->cursor != NULL && lyf_cursor_is_client_side(stream->cursor),
-								 &stream->selector));
+								 stream->extractor, &stream->selector));
 	*out = stream;
 	return NULL;
 }

@@ -36,8 +36,10 @@ typedef struct LyfStream
 	LyfRouter  *router;			/* or NULL */
 	LyfCursor  *cursor;			/* or NULL */
 	LyfDecoder *decoder;
+	LyfExtractor *extractor;	/* in place of the record selector's, or NULL */
 	LyfSelector *selector;
 	bool		slice_options_once;	/* ignore_stream_slicer_parameters_on_paginated_requests */
+	struct LyfJobs *jobs;		/* an AsyncRetriever's: requester is of their creation; or NULL */
 } LyfStream;
 
 /*
@@ -219,6 +221,9 @@ extern void lyf_reader_ahead(LyfReader *reader, int limit);
 
 /* the context that the page's values live in, reset at the next page: Datums of its rows may go there too */
 extern MemoryContext lyf_reader_page_context(LyfReader *reader);
+
+/* could a later read go on from here?  Not within a slice that is a job of the source: that would be another one */
+extern bool lyf_reader_may_stop(const LyfReader *reader);
 
 /* has a slice been finished since the last call?  (a good time to keep the state) */
 extern bool lyf_reader_slice_done(LyfReader *reader);

@@ -63,6 +63,7 @@ end_read(LyfReader *reader)
 	if (reader->routing != NULL)
 		lyf_router_end(reader->routing);
 	reader->fetch = NULL;
+	reader->job = NULL;
 	reader->routing = NULL;
 	reader->progress = NULL;
 	reader->slices_ahead = 0;
@@ -147,6 +148,29 @@ lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *to
 	return NULL;
 }
 
+/* Begin to fetch the next of the job's results; none is left: reader->fetch is NULL. */
+static void
+open_target(LyfReader *reader)
+{
+	const LyfStream *stream = reader->stream;
+
+	reader->fetch = NULL;
+	if (reader->target >= lyf_job_targets(reader->job))
+		return;
+	reader->fetch = lyf_fetch_begin(lyf_jobs_download(stream->jobs), stream->paginator, reader->session,
+									lyf_job_slice(reader->job, reader->target++), NULL, 0, false, NULL);
+}
+
+/* The slice is a job: have it done first. */
+static LyfFailure *
+open_job(LyfReader *reader, const LyfSlice *slice)
+{
+	LYF_TRY(lyf_job_run(reader->stream->jobs, reader->session, slice, &reader->job));
+	reader->target = 0;
+	open_target(reader);
+	return NULL;
+}
+
 /* Before the first slice: a schema that the source has.  It stays as long as the reader. */
 static LyfFailure *
 load_schema(LyfReader *reader)
@@ -171,7 +195,10 @@ LyfFailure *
 lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
 {
 	LYF_TRY(load_schema(reader));
-	LYF_TRY(lyf_read_make_fetch(reader, slice, token, &reader->fetch));
+	if (reader->stream->jobs != NULL)
+		LYF_TRY(open_job(reader, slice));
+	else
+		LYF_TRY(lyf_read_make_fetch(reader, slice, token, &reader->fetch));
 	lyf_scope_init(&reader->scope, &reader->session->scope);
 	lyf_scope_set_slice(&reader->scope, slice->merged);
 	reader->slice = slice;
@@ -185,6 +212,8 @@ lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
 static LyfFailure *
 close_slice(LyfReader *reader)
 {
+	if (reader->job != NULL)
+		LYF_TRY(lyf_job_end(reader->job));
 	reader->slice_closed = true;
 	reader->slice_done = true;
 	reader->slices_read++;
@@ -197,6 +226,7 @@ leave_slice(LyfReader *reader)
 	if (reader->fetch != NULL)
 		lyf_fetch_end(reader->fetch);
 	reader->fetch = NULL;
+	reader->job = NULL;
 	reader->slice = NULL;
 	memset(&reader->records, 0, sizeof(LyfRecords));
 	MemoryContextReset(reader->slice_cxt);
@@ -309,6 +339,19 @@ read_page(LyfReader *reader, LyfPage *page)
 	return NULL;
 }
 
+/* No page is left: go on to the job's next result, or finish the slice. */
+static LyfFailure *
+end_of_pages(LyfReader *reader)
+{
+	if (reader->job == NULL)
+		return close_slice(reader);
+	if (reader->fetch != NULL)
+		lyf_fetch_end(reader->fetch);
+	memset(&reader->records, 0, sizeof(LyfRecords));
+	open_target(reader);
+	return reader->fetch == NULL ? close_slice(reader) : NULL;
+}
+
 static LyfFailure *
 next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 {
@@ -325,10 +368,12 @@ next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 			continue;
 		}
 		MemoryContextSwitchTo(reader->slice_cxt);
-		LYF_TRY(lyf_fetch_next(reader->fetch, &page));
+		page = NULL;
+		if (reader->fetch != NULL)
+			LYF_TRY(lyf_fetch_next(reader->fetch, &page));
 		if (page == NULL)
 		{
-			LYF_TRY(close_slice(reader));
+			LYF_TRY(end_of_pages(reader));
 			continue;
 		}
 		MemoryContextSwitchTo(lyf_fetch_page_context(reader->fetch));
@@ -336,7 +381,7 @@ next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 		LYF_TRY(read_page(reader, page));
 
 		/* A parent's page is handed out record by record: its slice is read when another page is asked for */
-		if (!reader->is_parent && lyf_fetch_token(reader->fetch) == NULL)
+		if (!reader->is_parent && reader->job == NULL && lyf_fetch_token(reader->fetch) == NULL)
 			LYF_TRY(close_slice(reader));
 		*records = &reader->records;
 		*extracted_at = lyf_now();
@@ -363,6 +408,12 @@ MemoryContext
 lyf_reader_page_context(LyfReader *reader)
 {
 	return reader->fetch != NULL ? lyf_fetch_page_context(reader->fetch) : reader->slice_cxt;
+}
+
+bool
+lyf_reader_may_stop(const LyfReader *reader)
+{
+	return reader->job == NULL || reader->slice_closed;
 }
 
 bool

@@ -82,7 +82,7 @@ slice_ahead(LyfReader *reader, int place)
 static bool
 send_slice(LyfReader *reader)
 {
-	LyfSlice   *slice = slice_ahead(reader, reader->slices_ahead);
+	LyfSlice   *slice = reader->stream->jobs == NULL ? slice_ahead(reader, reader->slices_ahead) : NULL;
 	LyfFetch   *fetch;
 
 	if (slice == NULL || lyf_read_make_fetch(reader, slice, NULL, &fetch) != NULL)

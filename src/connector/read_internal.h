@@ -7,6 +7,25 @@
 
 #include "connector/connector.h"
 
+/* in async.c: slices that are jobs of the source */
+
+typedef struct LyfJobs LyfJobs;
+typedef struct LyfJob LyfJob;
+
+extern LyfFailure *lyf_jobs_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, LyfJobs **out);
+extern LyfRequester *lyf_jobs_creation(const LyfJobs *jobs);
+extern LyfRequester *lyf_jobs_download(const LyfJobs *jobs);
+
+/* have the source do the job of a slice, which must outlive it; in CurrentMemoryContext */
+extern LyfFailure *lyf_job_run(const LyfJobs *jobs, LyfSession *session, const LyfSlice *slice, LyfJob **job);
+
+/* how many results there are to download, and the slice that the requests of one are made from */
+extern int	lyf_job_targets(const LyfJob *job);
+extern LyfSlice *lyf_job_slice(const LyfJob *job, int target);
+
+/* all of it was downloaded */
+extern LyfFailure *lyf_job_end(const LyfJob *job);
+
 struct LyfReader
 {
 	LyfStream  *stream;
@@ -38,7 +57,9 @@ struct LyfReader
 	bool		slice_done;		/* for lyf_reader_slice_done */
 	int64		slices_read;
 	LyfScope	scope;
-	LyfFetch   *fetch;
+	LyfJob	   *job;			/* of the current slice, or NULL: it needs none */
+	int			target;			/* of the job: how many were begun */
+	LyfFetch   *fetch;			/* NULL: there is nothing to fetch (any more) */
 	LyfRecords	records;
 	size_t		page_bytes;		/* of the last page's body */
 	int			slices_ahead;	/* after the current one, whose first request was sent already */

@@ -101,17 +101,6 @@ typedef struct LyfTypedTemplate
 extern LyfFailure *lyf_typed_template_compile(const LyfComponent *c, LyfTypedTemplate *out);
 extern LyfFailure *lyf_typed_template_eval(const LyfTypedTemplate *typed, const LyfScope *scope, LyfValue **value);
 
-/* in select.c: bodies to records: extractor, filter, transformations (transform.c), normalization */
-
-typedef struct LyfSelector LyfSelector;
-
-/* stream is the DeclarativeStream component: its retriever.record_selector, transformations, schema.
- * transform_first: client-side incremental streams transform before they filter. */
-extern LyfFailure *lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first, LyfSelector **out);
-
-/* the schema that records are normalized by, where it was not known when the selector was compiled */
-extern void lyf_selector_set_schema(LyfSelector *selector, const LyfValue *schema);
-
 typedef struct LyfRecords
 {
 	LyfValue  **record;			/* maps (or other values, as the source has them) */
@@ -119,6 +108,31 @@ typedef struct LyfRecords
 	int			room;
 	LyfPageFacts facts;			/* what paging may know */
 } LyfRecords;
+
+/* in extractor.c: bodies to raw records */
+
+typedef struct LyfExtractor LyfExtractor;
+
+extern LyfFailure *lyf_extractor_compile(const LyfComponent *c, LyfExtractor **out);	/* json NULL: each body is one, or a list of them */
+
+/* the raw records of a page, and how many there are (facts); replaces what is in records; memory: CurrentMemoryContext */
+extern LyfFailure *lyf_extract(const LyfExtractor *extractor, const LyfSession *session, LyfDecoder *decoder,
+							   LyfPage *page, LyfRecords *records);
+
+/* in select.c: bodies to records: extractor, filter, transformations (transform.c), normalization */
+
+typedef struct LyfSelector LyfSelector;
+
+/*
+ * stream is the DeclarativeStream component: its retriever.record_selector, transformations,
+ * schema.  transform_first: client-side incremental streams transform before they filter.
+ * extractor: in place of the selector's own, or NULL.
+ */
+extern LyfFailure *lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first,
+										LyfExtractor *extractor, LyfSelector **out);
+
+/* the schema that records are normalized by, where it was not known when the selector was compiled */
+extern void lyf_selector_set_schema(LyfSelector *selector, const LyfValue *schema);
 
 /* select the records of one page; replaces what is in records; memory: CurrentMemoryContext */
 extern LyfFailure *lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *scope,

@@ -79,6 +79,19 @@ extern uint32 lyf_crc32(const char *bytes, size_t len);
 /* the failure of having more than a response may have; NULL: it has not */
 extern LyfFailure *lyf_inflate_check(size_t len);
 
+/* in extractor.c */
+extern void lyf_records_add(LyfRecords *records, LyfValue *record);
+
+/* in expander.c: records that hold lists of records */
+
+typedef struct LyfExpander LyfExpander;
+
+extern LyfFailure *lyf_expander_compile(const LyfComponent *c, LyfExpander **out);	/* json NULL: *out NULL */
+
+/* add what becomes of a record */
+extern LyfFailure *lyf_expand(const LyfExpander *expander, const LyfSession *session, LyfValue *record,
+							  LyfRecords *records);
+
 /* in transform.c */
 
 /* does it leave the field alone; and if it does not: does it always set it to a member of the slice, which? */
