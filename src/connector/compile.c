@@ -134,6 +134,7 @@ compile_simple(CompileContext *context, const LyfComponent *retriever, bool is_p
 		return lyf_component_invalid(retriever, "field \"requester\" is missing");
 	LYF_TRY(lyf_requester_compile(&requester, context->manifest, is_parent, &stream->requester));
 	lyf_requester_set_budget(stream->requester, context->budget);
+	LYF_TRY(lyf_properties_compile(&requester, context->manifest, context->budget, &stream->properties));
 	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
 	return lyf_decoder_compile(&decoder, &stream->decoder);
 }
@@ -184,13 +185,12 @@ compile_retriever(CompileContext *context, const LyfComponent *retriever, bool i
 }
 
 static LyfFailure *
-compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+compile_declarative(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
 {
 	LyfStream  *stream = palloc0(sizeof(LyfStream));
 	LyfComponent retriever = lyf_component_child(c, "retriever");
 	LyfComponent cursor = lyf_component_child(c, "incremental_sync");
 
-	LYF_TRY(expect_type(c, "DeclarativeStream"));
 	LYF_TRY(refuse_fields(c, unknown_stream_fields, lengthof(unknown_stream_fields)));
 	LYF_TRY(check_state_migrations(c));
 	LYF_TRY(lyf_component_text(c, "name", "", &stream->name));
@@ -199,11 +199,54 @@ compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, L
 	LYF_TRY(lyf_schema_compile(c, context->manifest, context->budget, stream));
 	LYF_TRY(compile_retriever(context, &retriever, is_parent, stream));
 	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
+	if (stream->cursor != NULL && lyf_cursor_has_steps(stream->cursor) && lyf_router_is_lazy(stream->router))
+		return lyf_component_invalid(&cursor, "a stream whose parent has a lazy_read_pointer must have no step");
 	LYF_TRY(lyf_selector_compile(c, stream->schema,
 								 stream->cursor != NULL && lyf_cursor_is_client_side(stream->cursor),
 								 stream->extractor, &stream->selector));
 	*out = stream;
 	return NULL;
+}
+
+/* two streams of one name: which is read depends on the state */
+static LyfFailure *
+compile_delegating(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+{
+	LyfComponent first = lyf_component_child(c, "full_refresh_stream");
+	LyfComponent later = lyf_component_child(c, "incremental_stream");
+	const char *name;
+
+	LYF_TRY(lyf_component_text(c, "name", "", &name));
+	LYF_TRY(expect_type(&first, "DeclarativeStream"));
+	LYF_TRY(expect_type(&later, "DeclarativeStream"));
+	LYF_TRY(compile_stream(context, &later, is_parent, out));
+	LYF_TRY(compile_stream(context, &first, is_parent, &(*out)->first));
+	if (strcmp((*out)->name, name) != 0 || strcmp((*out)->first->name, name) != 0)
+		return lyf_component_invalid(c, "its name and those of its two streams must be the same");
+	return lyf_component_template(c, "api_retention_period", &(*out)->retention);
+}
+
+static const struct
+{
+	const char *type;
+	LyfFailure *(*compile) (CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out);
+}			stream_kinds[] =
+{
+	{"DeclarativeStream", compile_declarative},
+	{"StateDelegatingStream", compile_delegating},
+};
+
+static LyfFailure *
+compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+{
+	if (c->json == NULL)
+		return lyf_component_invalid(c, "it is missing");
+	for (int i = 0; i < lengthof(stream_kinds); i++)
+	{
+		if (strcmp(stream_kinds[i].type, c->type) == 0)
+			return stream_kinds[i].compile(context, c, is_parent, out);
+	}
+	return lyf_component_unsupported(c);
 }
 
 /* budget: what the manifest's api_budget allows, or NULL; both must outlive the stream */

@@ -39,7 +39,10 @@ typedef struct LyfStream
 	LyfExtractor *extractor;	/* in place of the record selector's, or NULL */
 	LyfSelector *selector;
 	bool		slice_options_once;	/* ignore_stream_slicer_parameters_on_paginated_requests */
+	struct LyfProperties *properties;	/* that are asked for, or NULL */
 	struct LyfJobs *jobs;		/* an AsyncRetriever's: requester is of their creation; or NULL */
+	struct LyfStream *first;	/* a StateDelegatingStream: what is read while there is no state; or NULL */
+	LyfTemplate *retention;		/* ... or one that is older than this; or NULL */
 } LyfStream;
 
 /*
@@ -114,6 +117,7 @@ extern LyfFailure *lyf_connector_check_stream(const LyfConnector *connector, con
 typedef struct LyfListedStream
 {
 	const char *name;
+	const char *definition;		/* the dynamic stream that it comes from, or NULL */
 	LyfFailure *failure;
 } LyfListedStream;
 

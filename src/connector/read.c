@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/datetime.h"
 #include "connector/credential_internal.h"
 #include "connector/read_internal.h"
 
@@ -145,6 +146,9 @@ lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *to
 		memcpy(all + router_count, of_cursor, sizeof(LyfInjection) * cursor_count);
 	*fetch = lyf_fetch_begin(stream->requester, stream->paginator, reader->session, slice,
 							 all, router_count + cursor_count, stream->slice_options_once, token);
+	lyf_fetch_set_chunks(*fetch, reader->chunks);
+	if (reader->lazy)
+		lyf_fetch_set_first(*fetch, reader->partition->first_page);
 	return NULL;
 }
 
@@ -171,21 +175,33 @@ open_job(LyfReader *reader, const LyfSlice *slice)
 	return NULL;
 }
 
-/* Before the first slice: a schema that the source has.  It stays as long as the reader. */
+/*
+ * Before the first slice: a schema that the source has, and the properties that it is
+ * asked for.  They stay as long as the reader.
+ */
 static LyfFailure *
-load_schema(LyfReader *reader)
+ask_source(LyfReader *reader)
 {
-	MemoryContext old;
-	LyfFailure *failure;
-	LyfValue   *schema;
+	LyfStream  *stream = reader->stream;
+	LyfValue   *schema = stream->schema;
 
-	if (reader->stream->schema_source == NULL || reader->schema_loaded)
-		return NULL;
-	reader->schema_loaded = true;
-	old = MemoryContextSwitchTo(reader->cxt);
-	failure = lyf_schema_load(reader->stream, reader->session, &schema);
-	if (failure == NULL)
-		lyf_selector_set_schema(reader->stream->selector, schema);
+	if (stream->schema_source != NULL)
+	{
+		LYF_TRY(lyf_schema_load(stream, reader->session, &schema));
+		lyf_selector_set_schema(stream->selector, schema);
+	}
+	if (stream->properties != NULL)
+		LYF_TRY(lyf_properties_chunks(stream->properties, reader->session, schema, &reader->chunks));
+	return NULL;
+}
+
+static LyfFailure *
+prepare(LyfReader *reader)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->cxt);
+	LyfFailure *failure = reader->prepared ? NULL : ask_source(reader);
+
+	reader->prepared = failure == NULL;
 	MemoryContextSwitchTo(old);
 	return failure;
 }
@@ -194,7 +210,7 @@ load_schema(LyfReader *reader)
 LyfFailure *
 lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
 {
-	LYF_TRY(load_schema(reader));
+	LYF_TRY(prepare(reader));
 	if (reader->stream->jobs != NULL)
 		LYF_TRY(open_job(reader, slice));
 	else
@@ -304,6 +320,34 @@ drop_known(LyfReader *reader)
 	return NULL;
 }
 
+static LyfFailure *
+select_records(LyfReader *reader, LyfPage *page, LyfRecords *records)
+{
+	memset(records, 0, sizeof(LyfRecords));
+	if (page->no_records || page->reset)
+		return NULL;
+	return lyf_select_records(reader->stream->selector, reader->session, &reader->scope,
+							  reader->stream->decoder, page, records);
+}
+
+/* The same of a page that takes several requests; *page is then the answer to the last one. */
+static LyfFailure *
+select_chunks(LyfReader *reader, LyfPage **page, LyfRecords *records)
+{
+	LyfMerge   *merge = lyf_merge_begin(reader->stream->properties);
+	LyfPage    *next = *page;
+
+	while (next != NULL)
+	{
+		*page = next;
+		LYF_TRY(select_records(reader, *page, records));
+		LYF_TRY(lyf_merge_add(merge, records));
+		LYF_TRY(lyf_fetch_next_chunk(reader->fetch, &next));
+	}
+	lyf_merge_end(merge, records);
+	return NULL;
+}
+
 /*
  * The records of a page, and what they mean for paging and cursor.  A data feed
  * is paged by all records, and stops at the first known one; client-side
@@ -312,14 +356,14 @@ drop_known(LyfReader *reader)
 static LyfFailure *
 read_page(LyfReader *reader, LyfPage *page)
 {
-	LyfStream  *stream = reader->stream;
 	LyfRecords *records = &reader->records;
 	bool		stop = false;
 
 	memset(records, 0, sizeof(LyfRecords));
-	if (!page->no_records && !page->reset)
-		LYF_TRY(lyf_select_records(stream->selector, reader->session, &reader->scope,
-								   stream->decoder, page, records));
+	if (reader->chunks != NULL)
+		LYF_TRY(select_chunks(reader, &page, records));
+	else
+		LYF_TRY(select_records(reader, page, records));
 	if (reader->client_side && !reader->data_feed)
 	{
 		LYF_TRY(drop_known(reader));
@@ -471,24 +515,96 @@ lyf_reader_end(LyfReader *reader)
 	MemoryContextDelete(reader->cxt);
 }
 
-/* A reader without a session, in a context of its own. */
 LyfReader *
-lyf_reader_make(LyfStream *stream)
+lyf_reader_make(void)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron reader", ALLOCSET_DEFAULT_SIZES);
 	LyfReader  *reader = MemoryContextAllocZero(cxt, sizeof(LyfReader));
 
-	reader->stream = stream;
 	reader->cxt = cxt;
 	reader->read_cxt = AllocSetContextCreate(cxt, "lyftron progress", ALLOCSET_DEFAULT_SIZES);
 	reader->partition_cxt = AllocSetContextCreate(cxt, "lyftron partition", ALLOCSET_SMALL_SIZES);
 	reader->slice_cxt = AllocSetContextCreate(cxt, "lyftron slice", ALLOCSET_SMALL_SIZES);
-	if (stream->cursor != NULL)
-	{
-		reader->client_side = lyf_cursor_is_client_side(stream->cursor);
-		reader->data_feed = lyf_cursor_is_data_feed(stream->cursor);
-	}
 	return reader;
+}
+
+/* Is the state from before what the API keeps? */
+static LyfFailure *
+is_outdated(LyfReader *reader, LyfStream *stream, const LyfValue *state, bool *outdated)
+{
+	const LyfStream *variants[] = {stream->first, stream};
+	LyfSession *session = reader->session;
+	LyfValue   *period;
+	TimestampTz at;
+	bool		known = false;
+	char	   *text;
+
+	*outdated = false;
+	if (stream->retention == NULL || lyf_value_get(state, "__ab_no_cursor_state_message") != NULL)
+		return NULL;
+	LYF_TRY(lyf_template_eval_text(stream->retention, &session->scope, &text));
+	if (*text == '\0')
+		return NULL;
+	LYF_TRY(lyf_duration_parse(text, &period));
+	for (int i = 0; i < lengthof(variants) && !known; i++)
+	{
+		if (variants[i]->cursor != NULL)
+			LYF_TRY(lyf_cursor_state_time(variants[i]->cursor, session, state, &at, &known));
+	}
+	*outdated = !known ||
+		at < lyf_datetime_us(lyf_datetime_add(lyf_datetime_make(session->started, 0), period, -1));
+	return NULL;
+}
+
+static bool
+has_position(const LyfReadOptions *options)
+{
+	return options->position != NULL && options->position->len > 0;
+}
+
+/* Did the read begin without a state?  A position says so by a mark. */
+static bool
+is_without_state(const LyfReadOptions *options, const char *mark)
+{
+	if (has_position(options))
+		return lyf_value_get(options->position, mark) != NULL;
+	return options->full_refresh || !lyf_value_truth(options->state);
+}
+
+/*
+ * Without a state, or with one that is too old, a StateDelegatingStream is read in its other
+ * way, and to the end: a position says that it is.
+ */
+static LyfFailure *
+choose(LyfReader *reader, LyfStream *stream)
+{
+	LyfReadOptions *options = &reader->options;
+
+	if (stream->first == NULL)
+		return NULL;
+	reader->is_first = is_without_state(options, "first");
+	if (!reader->is_first && !reader->is_parent && !has_position(options))
+	{
+		LYF_TRY(is_outdated(reader, stream, options->state, &reader->is_first));
+		if (reader->is_first)
+			options->state = NULL;
+	}
+	return NULL;
+}
+
+LyfFailure *
+lyf_reader_use(LyfReader *reader, LyfStream *stream)
+{
+	LyfFailure *failure = choose(reader, stream);
+
+	reader->stream = reader->is_first ? stream->first : stream;
+	reader->lazy = lyf_router_is_lazy(reader->stream->router) && is_without_state(&reader->options, "lazy");
+	if (reader->stream->cursor != NULL)
+	{
+		reader->client_side = lyf_cursor_is_client_side(reader->stream->cursor);
+		reader->data_feed = lyf_cursor_is_data_feed(reader->stream->cursor);
+	}
+	return failure;
 }
 
 /* Finish making it, or give it up. */
@@ -563,11 +679,12 @@ lyf_reader_begin(const LyfAccount *account, LyfStream *stream,
 				 const LyfReadOptions *options, LyfReader **out)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	LyfFailure *failure;
 	LyfReader  *reader;
 
 	*out = NULL;
 	LYF_TRY(require_secrets(account));
-	reader = lyf_reader_make(stream);
+	reader = lyf_reader_make();
 	MemoryContextSwitchTo(reader->cxt);
 	reader->server_name = pstrdup(account->server_name);
 	reader->options = *options;
@@ -576,8 +693,13 @@ lyf_reader_begin(const LyfAccount *account, LyfStream *stream,
 	reader->options.cursor_low = copy_or_null(options->cursor_low);
 	reader->options.cursor_high = copy_or_null(options->cursor_high);
 	init_session(reader, account);
+	failure = lyf_reader_use(reader, stream);
 	MemoryContextSwitchTo(caller);
-	return lyf_reader_begin_made(reader, out);
+	if (failure == NULL)
+		return lyf_reader_begin_made(reader, out);
+	failure = lyf_reader_redact(reader, failure);
+	lyf_reader_end(reader);
+	return failure;
 }
 
 LyfFailure *

@@ -26,9 +26,27 @@ extern LyfSlice *lyf_job_slice(const LyfJob *job, int target);
 /* all of it was downloaded */
 extern LyfFailure *lyf_job_end(const LyfJob *job);
 
+/* in properties.c: records whose properties are asked for, in one request or several */
+
+typedef struct LyfProperties LyfProperties;
+typedef struct LyfMerge LyfMerge;
+
+/* what a requester says about them; *out NULL: nothing */
+extern LyfFailure *lyf_properties_compile(const LyfComponent *requester, json_t *manifest, LyfBudget *budget, LyfProperties **out);
+
+/* the properties of each request of a page, a list of lists, in CurrentMemoryContext; the source may be asked.  schema: the stream's, or NULL */
+extern LyfFailure *lyf_properties_chunks(const LyfProperties *properties, LyfSession *session, const LyfValue *schema, LyfValue **chunks);
+
+/* the records of a page's requests put together; records: those of the last one, replaced by what came of all */
+extern LyfMerge *lyf_merge_begin(const LyfProperties *properties);
+extern LyfFailure *lyf_merge_add(LyfMerge *merge, const LyfRecords *records);
+extern void lyf_merge_end(LyfMerge *merge, LyfRecords *records);
+
 struct LyfReader
 {
 	LyfStream  *stream;
+	bool		lazy;			/* first pages of slices come from the parent's records */
+	bool		is_first;		/* of a StateDelegatingStream, the one that needs no state */
 	const char *server_name;
 	LyfReadOptions options;		/* state and position are copies */
 	LyfSession *session;		/* a parent shares its child's */
@@ -45,7 +63,8 @@ struct LyfReader
 	bool		client_side;
 	bool		data_feed;
 
-	bool		schema_loaded;	/* where the stream has a source of it */
+	bool		prepared;		/* what the source has to be asked before the first slice is known */
+	LyfValue   *chunks;			/* properties of each request of a page, or NULL */
 	bool		started;
 	bool		restarted;		/* the position was not found: from the beginning */
 	bool		finished;
@@ -68,8 +87,12 @@ struct LyfReader
 	int			next_record;	/* as a parent: of the current page */
 };
 
-/* in read.c: a reader without a session, in a context of its own; then begin it, or give it up */
-extern LyfReader *lyf_reader_make(LyfStream *stream);
+/*
+ * in read.c: a reader in a context of its own, which then gets a session and options; the stream that
+ * it is to read; then begin it, or give it up
+ */
+extern LyfReader *lyf_reader_make(void);
+extern LyfFailure *lyf_reader_use(LyfReader *reader, LyfStream *stream);
 extern LyfFailure *lyf_reader_begin_made(LyfReader *reader, LyfReader **out);
 
 /* the next partition of the router, or the only one; reader->partition is NULL at the end */

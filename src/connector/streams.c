@@ -23,6 +23,7 @@ typedef struct Listed
 	const char *name;
 	const char *path;
 	const char *condition;		/* or NULL: it is always there */
+	const char *definition;		/* the dynamic stream that it was resolved from, or NULL */
 	bool		dynamic;
 } Listed;
 
@@ -174,11 +175,12 @@ is_there(const LyfAccount *account, const Listed *listed, bool *there)
 }
 
 static LyfListedStream *
-make_entry(const char *name, LyfFailure *failure)
+make_entry(const char *name, const char *definition, LyfFailure *failure)
 {
 	LyfListedStream *entry = palloc(sizeof(LyfListedStream));
 
 	entry->name = name;
+	entry->definition = definition;
 	entry->failure = failure;
 	return entry;
 }
@@ -218,6 +220,7 @@ resolve_one(const LyfAccount *account, const Listed *definition, List **streams)
 	{
 		Listed	   *listed = make_listed(lfirst(lc), definition->path, foreach_current_index(lc));
 
+		listed->definition = definition->name;
 		if (find(*streams, listed->name) != NULL)
 			return lyf_failure_detail(lyf_failure(ERRCODE_DUPLICATE_OBJECT, "two dynamic streams have the name \"%s\"", listed->name),
 									  "It stands at %s.", definition->path);
@@ -233,6 +236,8 @@ resolve_all(const LyfAccount *account, const char *key)
 	ListCell   *lc;
 
 	resolved->key = key;
+	if (account->connector->unusable != NULL)
+		return resolved;
 	foreach(lc, list_streams(account->connector))
 	{
 		const Listed *definition = lfirst(lc);
@@ -245,7 +250,7 @@ resolve_all(const LyfAccount *account, const char *key)
 		if (failure == NULL)
 			resolved->streams = streams;
 		else
-			resolved->failed = lappend(resolved->failed, make_entry(definition->name, lyf_account_redact(account, failure)));
+			resolved->failed = lappend(resolved->failed, make_entry(definition->name, definition->name, lyf_account_redact(account, failure)));
 	}
 	return resolved;
 }
@@ -295,13 +300,17 @@ lyf_account_streams(const LyfAccount *account)
 		LyfFailure *failure = listed->dynamic ? NULL : is_there(account, listed, &there);
 
 		if (failure != NULL || (!listed->dynamic && there))
-			entries = lappend(entries, make_entry(listed->name, failure));
+			entries = lappend(entries, make_entry(listed->name, NULL, failure));
 	}
 	if (!has_dynamic(account->connector))
 		return entries;
 	resolved = resolve_dynamic(account);
 	foreach(lc, resolved->streams)
-		entries = lappend(entries, make_entry(((Listed *) lfirst(lc))->name, NULL));
+	{
+		Listed	   *listed = lfirst(lc);
+
+		entries = lappend(entries, make_entry(listed->name, listed->definition, NULL));
+	}
 	return list_concat(entries, resolved->failed);
 }
 

@@ -115,6 +115,8 @@ typedef struct LyfExtractor LyfExtractor;
 
 extern LyfFailure *lyf_extractor_compile(const LyfComponent *c, LyfExtractor **out);	/* json NULL: each body is one, or a list of them */
 
+extern void lyf_records_add(LyfRecords *records, LyfValue *record);
+
 /* the raw records of a page, and how many there are (facts); replaces what is in records; memory: CurrentMemoryContext */
 extern LyfFailure *lyf_extract(const LyfExtractor *extractor, const LyfSession *session, LyfDecoder *decoder,
 							   LyfPage *page, LyfRecords *records);

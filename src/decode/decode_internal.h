@@ -79,9 +79,6 @@ extern uint32 lyf_crc32(const char *bytes, size_t len);
 /* the failure of having more than a response may have; NULL: it has not */
 extern LyfFailure *lyf_inflate_check(size_t len);
 
-/* in extractor.c */
-extern void lyf_records_add(LyfRecords *records, LyfValue *record);
-
 /* in expander.c: records that hold lists of records */
 
 typedef struct LyfExpander LyfExpander;

@@ -47,6 +47,7 @@ typedef struct LyfSlice
 	LyfValue   *cursor_slice;	/* a map, maybe empty: {start_time: ..., end_time: ...} */
 	LyfValue   *extra_fields;	/* a map, maybe empty */
 	LyfValue   *merged;			/* partition and cursor_slice: what templates see */
+	LyfValue   *first_page;		/* what a lazily read parent has of it: JSON, or NULL */
 } LyfSlice;
 
 /* make a slice of its parts (NULL = empty map), in CurrentMemoryContext */
@@ -280,6 +281,18 @@ extern LyfFailure *lyf_fetch_next(LyfFetch *fetch, LyfPage **page);
 extern LyfFailure *lyf_fetch_observe(LyfFetch *fetch, LyfPage *page, const LyfPageFacts *facts);
 
 /*
+ * Each page takes as many requests as chunks (a list that outlives the fetch; NULL: one) has
+ * members: templates see each as the slice's extra field query_properties.  After
+ * lyf_fetch_next, the others come one by one; *page is NULL behind the last.
+ */
+extern void lyf_fetch_set_chunks(LyfFetch *fetch, const LyfValue *chunks);
+
+/* the first page is known, and nobody is asked for it; it must outlive the fetch */
+extern void lyf_fetch_set_first(LyfFetch *fetch, const LyfValue *first_page);
+
+extern LyfFailure *lyf_fetch_next_chunk(LyfFetch *fetch, LyfPage **page);
+
+/*
  * Send the request of the next page already, if it is known and only reads.  Only
  * a wish: what goes wrong shows when the page is asked for.
  */
@@ -333,6 +346,9 @@ extern LyfFailure *lyf_router_compile(const LyfComponent *c, LyfParentCompile pa
 /* names of the partition fields this router makes, in order */
 extern int	lyf_router_fields(const LyfRouter *router, const char ***names);
 
+/* do its partitions come with their first page, which need not be asked for then? */
+extern bool lyf_router_is_lazy(const LyfRouter *router);
+
 /* about how many partitions there are, as far as that is known without asking anybody; 1 for NULL */
 extern double lyf_router_guess(const LyfRouter *router);
 
@@ -368,6 +384,13 @@ extern LyfFailure *lyf_cursor_compile(const LyfComponent *c, LyfCursor **out);	/
 extern LyfFailure *lyf_cursor_field(const LyfCursor *cursor, LyfSession *session, char **field);
 extern bool lyf_cursor_is_client_side(const LyfCursor *cursor);
 extern bool lyf_cursor_is_data_feed(const LyfCursor *cursor);
+
+/* does it have a step, so that there may be several windows? */
+extern bool lyf_cursor_has_steps(const LyfCursor *cursor);
+
+/* when the state's (Airbyte's JSON) value of the cursor is; *known false: it has none that can be read */
+extern LyfFailure *lyf_cursor_state_time(const LyfCursor *cursor, LyfSession *session, const LyfValue *state,
+										 TimestampTz *at, bool *known);
 
 /* the members of a slice that its window starts and ends at; where they are templates, those */
 extern void lyf_cursor_keys(const LyfCursor *cursor, const char *keys[2]);

@@ -334,6 +334,11 @@ set_use(LyfRestTable *table, LyfRestColumn *column, const char *cursor_field, Li
 	const LyfCursor *cursor = table->stream->cursor;
 	const char *option = lyf_option_get(options, "partition");
 
+	if (table->stream->first != NULL)
+	{
+		column->local = "the stream is read in another way where there is no state";
+		return;
+	}
 	if (option != NULL)
 		option = pg_server_to_any(option, strlen(option), PG_UTF8);
 	column->partition = find_partition(table, column, option);

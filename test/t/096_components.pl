@@ -194,6 +194,12 @@ check_that 'the product of two of its lists, with values that are no maps', dyna
   config => { lists => [ { name => 'ones' }, { name => 'twos' } ], kinds => [ 'x', 'y' ] }, answers => $lists, requests => ['GET /of/2?k=ones'], records => ids(2);
 check_that 'streams that the manifest lists', dynamic("type: ParametrizedComponentsResolver, stream_parameters: {type: StreamParametersDefinition, list_of_parameters_for_stream: [{name: ones, id: 1}, {name: twos, id: 2}]}, $mapping"), read => 'twos',
   answers => $lists, requests => ['GET /of/2'], records => ids(2);
+my $checked = sub { my ($check) = @_; my %d = dynamic($http); return (manifest => $d{manifest} =~ s/^check: .*$/check: $check/mr); };
+my $check = 'SELECT ok, stream FROM lyftron.check(\'api\')';
+check_that 'the check reads some of the dynamic streams', $checked->('{type: CheckStream, dynamic_streams_check_configs: [{type: DynamicStreamCheckConfig, dynamic_stream_name: dyn, stream_count: 1}]}'), sql => $check,
+  answers => { %$lists, 'GET /of/1' => [ items(1) ] }, requests => [ 'GET /lists', 'GET /of/1' ], output => 't|ones';
+check_that 'the check reads the first streams there are', $checked->('{type: CheckDynamicStream, stream_count: 2}'), sql => $check,
+  answers => { %$lists, 'GET /of/1' => [ items(1) ] }, requests => [ 'GET /lists', 'GET /items', 'GET /of/1' ], output => "t|s\nt|ones";
 check_that 'what is not there yet of such streams says so', dynamic("type: MagicComponentsResolver, $mapping"), sql => "SELECT stream, ready, reason FROM lyftron.streams('c') WHERE NOT ready", output => 'dyn|f|component "MagicComponentsResolver" is not supported';
 
 my $conditional = sub { return (manifest => manifest() =~ s/^streams:\n  - (.*?)\nspec/streams:\n  - {type: ConditionalStreams, condition: "{{ config.get('beta') }}", streams: [$1]}\n  - $1\nspec/msr =~ s/name: s, (?!.*name: s, )/name: t, /sr); };
@@ -221,6 +227,107 @@ check_that 'the source is asked for the schema before records are read, which it
   answers => { 'GET /fields' => [ $fields ], 'GET /items' => [ { items => [ { Id => '5' } ] } ] }, requests => [ 'GET /fields', 'GET /items' ], records => [ { Id => 5 } ];
 check_that 'a type that nobody knows', $schema_of->(''), answers => { 'GET /fields' => [ { fields => [ { name => 'x', type => { id => 'blob' } } ] } ] }, requests => ['GET /fields'],
   error => qr/the source's schema has a type that is not known: "blob"/;
+
+# --- records in records ---
+
+sub expander { my ($more) = @_; return (extract => '[items], record_expander: {type: RecordExpander, expand_records_from_field: [lines, data]' . $more . '}'); }
+my $orders = { 'GET /items' => [ { items => [ { id => 1, who => { name => 'a' }, lines => { data => [ { n => 1 }, { n => 2, id => 9 } ], more => 0 } }, { id => 2, lines => { data => [] } }, { id => 3 } ] } ] };
+
+check_that 'records in a list of each record', expander(''), answers => $orders, records => [ { n => 1 }, { n => 2, id => 9 } ];
+check_that 'records in a list, or the one that has none', expander(', on_no_records: emit_parent'), answers => $orders, records => [ { n => 1 }, { n => 2, id => 9 }, { id => 2, lines => { data => [] } }, { id => 3 } ];
+check_that 'records in a list, with fields of the one around them', expander(', parent_fields: [{type: ParentFieldPath, parent_path: [who, name], record_path: [by, name]}, {type: ParentFieldPath, parent_path: [gone], record_path: [gone]}]'),
+  answers => $orders, records => [ { n => 1, by => { name => 'a' }, gone => undef }, { n => 2, id => 9, by => { name => 'a' }, gone => undef } ];
+check_that 'records in a list, merged with the one around them', expander(', merge_parent: true'), answers => $orders,
+  records => [ { id => 1, who => { name => 'a' }, lines => { more => 0 }, n => 1 }, { id => 9, who => { name => 'a' }, lines => { more => 0 }, n => 2 } ];
+check_that 'values in a list, with the record around them', expander(', remain_original_record: true'), answers => { 'GET /items' => [ { items => [ { id => 1, lines => { data => [ 'x' ] } } ] } ] },
+  records => [ { value => 'x', original_record => { id => 1, lines => { data => [ 'x' ] } } } ];
+
+sub combined { my ($more) = @_; return (manifest => manifest() =~ s/extractor: \{type: DpathExtractor, field_path: \[items\]\}/extractor: {type: CombinedExtractor, extractors: [{type: DpathExtractor, field_path: [a]}, {type: DpathExtractor, field_path: [b, "*", c]}]$more}/r); }
+my $two = { 'GET /items' => [ { a => [ { id => 1 }, {} ], b => [ { c => { id => 2 } } ] } ] };
+check_that 'records of several places', combined(''), answers => $two, records => [ { id => 1 }, {}, { id => 2 } ];
+check_that 'records of the first place that has some', combined(', mode: first_match, skip_empty_records: true'), answers => { 'GET /items' => [ { a => [ {} ], b => [ { c => { id => 2 } } ] } ] }, records => ids(2);
+
+# --- properties that are asked for ---
+
+my $chunks = sub { my ($chunking) = @_; return '{type: QueryProperties, property_list: [a, bb, c], always_include_properties: [id]' . ($chunking // '') . '}'; };
+my $by_two = ', property_chunking: {type: PropertyChunking, property_limit_type: property_count, property_limit: 2}';
+check_that 'properties in one request', requester => 'request_parameters: {fields: ' . $chunks->() . '}', requests => ['GET /items?fields=id,a,bb,c'], records => ids(1);
+check_that 'properties in two requests, and their records put together', requester => 'request_parameters: {fields: ' . $chunks->($by_two) . ', x: y}',
+  paginator => paginator('type: PageIncrement, page_size: 2, start_from_page: 1', 'page'),
+  answers => { 'GET /items?fields=id,a,bb&x=y' => [ { items => [ { id => 1, a => 1, o => { p => 1 } }, { id => 2, a => 2 } ] } ], 'GET /items?fields=id,c&x=y' => [ { items => [ { id => 2, c => 2 }, { id => 1, c => 1, o => { q => 2 } }, { c => 0 } ] } ],
+	'GET /items?fields=id,a,bb&page=2&x=y' => [ items() ], 'GET /items?fields=id,c&page=2&x=y' => [ items() ] },
+  requests => [ 'GET /items?fields=id,a,bb&x=y', 'GET /items?fields=id,c&x=y', 'GET /items?fields=id,a,bb&page=2&x=y', 'GET /items?fields=id,c&page=2&x=y' ],
+  records => [ { c => 0 }, { id => 1, a => 1, c => 1, o => { p => 1, q => 2 } }, { id => 2, a => 2, c => 2 } ];
+check_that 'properties by their characters, where a template has them, merged by other keys',
+  requester => q(query_properties: ) . $chunks->(', property_chunking: {type: PropertyChunking, property_limit_type: characters, property_limit: 9, record_merge_strategy: {type: GroupByKeyMergeStrategy, key: [k, l]}}')
+  . q(, request_parameters: {first: "{{ stream_slice.extra_fields['query_properties'][1] }}"}),
+  answers => { 'GET /items?first=a' => [ { items => [ { k => 1, l => 'x', a => 1 } ] } ], 'GET /items?first=c' => [ { items => [ { k => 1, l => 'x', c => 1 }, { k => 1, c => 2 } ] } ] },
+  requests => [ 'GET /items?first=a', 'GET /items?first=c' ], records => [ { k => 1, c => 2 }, { k => 1, l => 'x', a => 1, c => 1 } ];
+check_that 'properties that the source lists, as far as the schema has them', schema => '{type: object, properties: {A: {type: string}, C: {type: string}}}',
+  requester => q(request_parameters: {fields: {type: QueryProperties, property_selector: {type: JsonSchemaPropertySelector, transformations: [{type: KeysToLower}]}, property_list: {type: PropertiesFromEndpoint, property_field_path: [name], retriever: {type: SimpleRetriever,
+    requester: {type: HttpRequester, url_base: "{{ config['url'] }}", path: fields}, record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}}}}}}),
+  answers => { 'GET /fields' => [ [ { name => 'a' }, { name => 'b' }, { name => 'c' } ] ], 'GET /items' => [ items(1) ] }, requests => [ 'GET /fields', 'GET /items?fields=a,c' ], records => ids(1);
+
+# --- jobs of the source ---
+
+my $async = sub {
+	my ($more, %p) = @_;
+	my $selector = '{type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}' . ($p{selector} // '') . '}';
+	my $request = sub { my ($path, $method, $rest) = @_; return qq({type: HttpRequester, url_base: "{{ config['url'] }}", path: "$path", http_method: $method) . ($rest // '') . '}'; };
+	return (manifest => manifest(%p) =~ s/retriever: \{type: SimpleRetriever, .*?(?=, schema_loader)/'retriever: {type: AsyncRetriever, record_selector: ' . $selector
+		  . ', status_mapping: {running: [busy, 7], completed: [done], failed: [bad], timeout: [late], skipped: [nothing]}, status_extractor: {type: DpathExtractor, field_path: [state]}'
+		  . ', creation_requester: ' . $request->('jobs', 'POST', $p{create}) . ', polling_requester: ' . $request->(q(jobs\/{{ creation_response['id'] }}), 'GET')
+		  . ', download_requester: ' . $request->($p{download} \/\/ q({{ download_target }}), 'GET') . $more->($request) . '}'/er);
+};
+my $files = sub { return ', download_target_extractor: {type: DpathExtractor, field_path: [files]}, delete_requester: ' . $_[0]->(q(jobs/{{ creation_response.id }}), 'DELETE'); };
+my %job = ('POST /jobs' => [ { id => 5 } ], 'DELETE /jobs/5' => [ {} ]);
+
+check_that 'a job: created, asked for, downloaded, deleted', $async->($files),
+  answers => { %job, 'GET /jobs/5' => [ { state => 'busy' }, { state => 7 }, { state => 'done', files => [ 'a', 'b' ] } ], 'GET /a' => [ ids(1, 2) ], 'GET /b' => [ ids(3) ] },
+  requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /jobs/5', 'GET /jobs/5', 'GET /a', 'GET /b', 'DELETE /jobs/5' ], records => ids(1 .. 3);
+check_that 'a job whose result is CSV, compressed, filtered and transformed', $async->(sub { return $files->(@_) . ', download_decoder: {type: GzipDecoder, decoder: {type: CsvDecoder}}' }, selector => q(, record_filter: {type: RecordFilter, condition: "{{ record['id'] != '2' }}"}),
+	transformations => '[{type: AddFields, fields: [{type: AddedFieldDefinition, path: [x], value: "1"}]}]'),
+  answers => { %job, 'GET /jobs/5' => [ { state => 'done', files => ['a'] } ], 'GET /a' => [ { status => 200, base64 => encode_base64(Compress::Zlib::memGzip("id\n1\n2\n"), '') } ] },
+  records => [ { id => '1', x => 1 } ];
+check_that 'a job whose result is read as pandas does', $async->(sub { return $files->(@_) . ', download_extractor: {type: ResponseToFileExtractor}' }),
+  answers => { %job, 'GET /jobs/5' => [ { state => 'done', files => ['a'] } ], 'GET /a' => [ { status => 200, text => "id,n\n1,NA\n2,\n3,x\n" } ] },
+  records => [ { id => '1', n => undef }, { id => '2', n => undef }, { id => '3', n => 'x' } ];
+check_that 'a job each for the slices of a stream; one has nothing', $async->($files, create => q(, request_body_json: {since: "{{ stream_slice['start_time'] }}"}), incremental_sync => cursor('step: P5D, cursor_granularity: P1D', no_options => 1)),
+  answers => { 'POST /jobs' => [ { id => 5 }, { id => 6 } ], 'DELETE /jobs/5' => [ {} ], 'DELETE /jobs/6' => [ {} ], 'GET /jobs/5' => [ { state => 'nothing' } ], 'GET /jobs/6' => [ { state => 'done', files => ['a'] } ], 'GET /a' => [ [ { id => 1, at => '2024-01-08' } ] ] },
+  requests => [ 'POST /jobs', 'GET /jobs/5', 'DELETE /jobs/5', 'POST /jobs', 'GET /jobs/6', 'GET /a', 'DELETE /jobs/6' ], records => [ { id => 1, at => '2024-01-08' } ], final => { at => '2024-01-08' };
+check_that 'a job that fails is created anew', $async->($files), answers => { 'POST /jobs' => [ { id => 4 }, { id => 5 } ], 'DELETE /jobs/5' => [ {} ], 'GET /jobs/4' => [ { state => 'bad' } ], 'GET /jobs/5' => [ { state => 'done', files => ['a'] } ], 'GET /a' => [ ids(1) ] },
+  requests => [ 'POST /jobs', 'GET /jobs/4', 'POST /jobs', 'GET /jobs/5', 'GET /a', 'DELETE /jobs/5' ], records => ids(1);
+check_that 'a job that always fails', $async->($files), answers => { %job, 'GET /jobs/5' => [ { state => 'bad' } ] }, requests => [ ('POST /jobs', 'GET /jobs/5') x 3 ], error => qr/the source's job fails, 3 times/;
+check_that 'a job that takes too long is given up, and created anew', $async->(sub { return $files->(@_) . ', abort_requester: ' . $_[0]->(q(jobs/{{ creation_response.id }}/stop), 'POST') }), answers => { %job, 'GET /jobs/5' => [ { state => 'late' }, { state => 'done', files => ['a'] } ], 'POST /jobs/5/stop' => [ {} ], 'GET /a' => [ ids(1) ] },
+  requests => [ 'POST /jobs', 'GET /jobs/5', 'POST /jobs/5/stop', 'POST /jobs', 'GET /jobs/5', 'GET /a', 'DELETE /jobs/5' ], records => ids(1);
+check_that 'a status that nobody knows', $async->($files), answers => { %job, 'GET /jobs/5' => [ { state => 'odd' } ] }, requests => [ 'POST /jobs', 'GET /jobs/5' ], error => qr/the status of a job is not known: "odd"/;
+check_that 'a job whose results have to be asked for', $async->(sub { return ', download_target_extractor: {type: DpathExtractor, field_path: [urls]}, download_target_requester: ' . $_[0]->(q(results/{{ polling_response['result'] }}), 'GET') }),
+  answers => { %job, 'GET /jobs/5' => [ { state => 'done', result => 'r' } ], 'GET /results/r' => [ { urls => ['__URL__/x'] } ], 'GET /x' => [ ids(1) ] }, requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /results/r', 'GET /x' ], records => ids(1);
+check_that 'a job with one result, page by page', $async->(sub { return ', download_paginator: ' . paginator('type: PageIncrement, page_size: 1', 'page') }, download => q(result/{{ creation_response['id'] }})),
+  answers => { %job, 'GET /jobs/5' => [ { state => 'done' } ], 'GET /result/5' => [ ids(1), ids(2), [] ] }, requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /result/5', 'GET /result/5?page=1', 'GET /result/5?page=2' ], records => ids(1, 2);
+
+# --- two ways to read a stream ---
+
+my $delegating = sub {
+	my ($more) = @_;
+	my ($stream) = manifest(path => 'changes', incremental_sync => cursor('', no_options => 1)) =~ /^  - (.*?)\nspec/ms;
+	return (manifest => manifest() =~ s/^  - (.*?)\nspec/"  - {type: StateDelegatingStream, name: s, full_refresh_stream: $1, incremental_stream: $stream$more}\nspec"/mser);
+};
+my $both = { 'GET /items' => [ items(1) ], 'GET /changes' => [ { items => [ { id => 2, at => '2024-01-05' } ] } ] };
+check_that 'without a state all is read', $delegating->(''), answers => $both, requests => ['GET /items'], records => ids(1), final => { __ab_no_cursor_state_message => \1 };
+check_that 'with a state what is new is read', $delegating->(''), answers => $both, state => { at => '2024-01-03' }, requests => ['GET /changes'], records => [ { id => 2, at => '2024-01-05' } ], final => { at => '2024-01-05' };
+check_that 'after all was read, what is new is read', $delegating->(''), answers => $both, state => { __ab_no_cursor_state_message => \1 }, requests => ['GET /changes'];
+check_that 'with a state that is older than what the API keeps, all is read', $delegating->(', api_retention_period: P3D'), now => '2024-01-09 00:00:00+00', answers => $both, state => { at => '2024-01-03' }, requests => ['GET /items'];
+check_that 'with one that is not', $delegating->(', api_retention_period: P7D'), now => '2024-01-09 00:00:00+00', answers => $both, state => { at => '2024-01-03' }, requests => ['GET /changes'];
+
+# --- pages that a parent's records have in them ---
+
+my $lazy = '{type: SubstreamPartitionRouter, parent_stream_configs: [{type: ParentStreamConfig, parent_key: id, partition_field: pid, lazy_read_pointer: [lines], stream: ' . parent('parents', '') . '}]}';
+my @lazily = (partition_router => $lazy, path => q("of/{{ stream_partition.pid }}"), paginator => paginator(q(type: CursorPagination, cursor_value: "{{ last_record['id'] }}", stop_condition: "{{ not response['more'] }}"), 'after'),
+  answers => { 'GET /parents' => [ { items => [ { id => 1, lines => { items => ids(1, 2), more => \1 } }, { id => 2, lines => { items => ids(4), more => \0 } }, { id => 3 } ] } ],
+	'GET /of/1?after=2' => [ { items => ids(3), more => \0 } ], map { +"GET /of/$_" => [ { items => [ { id => $_, at => '2024-01-0' . $_ } ], more => \0 } ] } 1 .. 3 });
+check_that "without a state the first pages come from the parent's records", @lazily, requests => [ 'GET /parents', 'GET /of/1?after=2' ], records => ids(1 .. 4);
+check_that 'with a state they are asked for', @lazily, incremental_sync => cursor('', no_options => 1), state => { at => '2024-01-01' }, requests => [ 'GET /parents', 'GET /of/1', 'GET /of/2', 'GET /of/3' ];
 
 run_cases();
 done_testing();
