@@ -94,6 +94,7 @@ enter(bool keep, bool plain)
 	if (keep && !plain)
 	{
 		set_for_now("enable_seqscan", "off");
+		set_for_now("enable_bitmapscan", "off");	/* the first row of an index is wanted, not all of them, sorted */
 		set_for_now("jit", "off");	/* what is off costs so much that it would seem worth it */
 		set_for_now("enable_hashjoin", "off");
 		set_for_now("enable_mergejoin", "off");

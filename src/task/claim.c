@@ -63,17 +63,16 @@ static LyfCatalogPlan lanes_plan = {
 };
 
 /*
- * The pool's being paused is looked at here, so that it holds from the next task on.  MATERIALIZED: as the inner side of
- * a join a bare subquery would be run again for each row, and each time find one more.
+ * The pool's being paused is looked at here, so that it holds from the next task on.  What is next is found once, before
+ * the update, which goes to it by its key: a join could be turned round, and look through all tasks, or take two.
  */
 static LyfCatalogPlan claim_plan = {
-	"WITH next AS MATERIALIZED (SELECT id FROM lyftron.queue"
+	"UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
+	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
+	" WHERE q.id = (SELECT id FROM lyftron.queue"
 	"  WHERE state = 'ready' AND pool = $1 AND owner = $2::regrole AND priority = $3 AND seq > $4"
 	"  AND NOT EXISTS (SELECT FROM lyftron.pool p WHERE p.name = $1 AND p.paused)"
 	"  ORDER BY pool, owner, priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)"
-	" UPDATE lyftron.queue q SET state = 'running', attempt = attempt + 1, pid = pg_backend_pid(),"
-	" started_at = clock_timestamp(), error = NULL, sqlstate = NULL"
-	" FROM next WHERE q.id = next.id"
 	" RETURNING q.id, q.seq, q.kind, q.name, q.command, q.search_path, q.owner::oid AS owner, q.exclusive, q.key, q.flow,"
 	" q.on_failure, q.nominal_at, q.window_start, q.window_end, q.attempt, q.max_attempts, (SELECT max_running FROM lyftron.concurrency c WHERE c.key = q.key) AS max_running"
 };

@@ -25,8 +25,8 @@ LYF_FUNCTION_INFO_V1(lyf_tick_function);
 
 static LyfCatalogPlan due_plan = {
 	"UPDATE lyftron.queue SET state = 'ready', seq = nextval('lyftron.queue_seq')"
-	" WHERE id IN (SELECT id FROM lyftron.queue WHERE state = 'scheduled' AND run_at <= clock_timestamp()"
-	"  ORDER BY run_at LIMIT 10000 FOR UPDATE SKIP LOCKED) RETURNING pool, owner::oid AS owner, state"
+	" WHERE id = ANY (ARRAY(SELECT id FROM lyftron.queue WHERE state = 'scheduled' AND run_at <= clock_timestamp()"
+	"  ORDER BY run_at LIMIT 10000 FOR UPDATE SKIP LOCKED)) RETURNING pool, owner::oid AS owner, state"
 };
 
 static LyfCatalogPlan running_plan = {
@@ -53,11 +53,11 @@ static LyfCatalogPlan orphan_over_plan = {
 /* more than there are places for become ready at times: who cannot get one is blocked again */
 static LyfCatalogPlan unblock_plan = {
 	"UPDATE lyftron.queue SET state = 'ready', blocked_on = NULL, seq = nextval('lyftron.queue_seq')"
-	" WHERE id IN (SELECT n.id FROM (SELECT DISTINCT blocked_on AS place FROM lyftron.queue WHERE state = 'blocked') k"
+	" WHERE id = ANY (ARRAY(SELECT n.id FROM (SELECT DISTINCT blocked_on AS place FROM lyftron.queue WHERE state = 'blocked') k"
 	"  LEFT JOIN lyftron.concurrency c ON 'k' || c.key = k.place,"
 	"  LATERAL (SELECT count(*) AS n FROM lyftron.queue r WHERE r.state = 'running' AND k.place IN ('k' || r.key, 'x' || r.exclusive)) r,"
 	"  LATERAL (SELECT id FROM lyftron.queue q WHERE q.state = 'blocked' AND q.blocked_on = k.place ORDER BY q.priority, q.seq"
-	"   LIMIT greatest(CASE WHEN k.place LIKE 'x%' THEN 1 ELSE coalesce(c.max_running, 1000) END - r.n, 0)) n)"
+	"   LIMIT greatest(CASE WHEN k.place LIKE 'x%' THEN 1 ELSE coalesce(c.max_running, 1000) END - r.n, 0)) n))"
 	" RETURNING pool, owner::oid AS owner, state"
 };
 
