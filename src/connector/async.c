@@ -91,6 +91,7 @@ compile_requesters(const LyfComponent *c, json_t *manifest, LyfBudget *budget, L
 	LYF_TRY(compile_requester(c, "creation_requester", true, manifest, budget, &jobs->creation));
 	LYF_TRY(compile_requester(c, "polling_requester", true, manifest, budget, &jobs->polling));
 	LYF_TRY(compile_requester(c, "download_requester", true, manifest, budget, &jobs->download));
+	lyf_requester_follow(jobs->download);
 	LYF_TRY(compile_requester(c, "download_target_requester", false, manifest, budget, &jobs->target));
 	LYF_TRY(compile_requester(c, "abort_requester", false, manifest, budget, &jobs->abort));
 	return compile_requester(c, "delete_requester", false, manifest, budget, &jobs->delete);

@@ -20,7 +20,7 @@ typedef struct CompileContext
 /* Fields that change what is read and that nothing here knows: refused if they are there */
 static const char *const unknown_stream_fields[] = {"file_uploader"};
 static const char *const unknown_retriever_fields[] = {
-	"page_size_reduction", "pagination_reset", "request_window_splitting"
+	"page_size_reduction", "request_window_splitting"
 };
 
 static LyfFailure *
@@ -121,12 +121,31 @@ compile_parent(void *arg, const LyfComponent *c, LyfParent **out)
 }
 
 static LyfFailure *
+compile_reset(const LyfComponent *c, LyfStream *stream)
+{
+	LyfComponent limits = lyf_component_child(c, "limits");
+	const char *action;
+
+	if (c->json == NULL)
+		return NULL;
+	LYF_TRY(expect_type(c, "PaginationReset"));
+	LYF_TRY(lyf_component_text(c, "action", "", &action));
+	stream->resets = true;
+	stream->reset_by_cursor = strcmp(action, "SPLIT_USING_CURSOR") == 0;
+	if (!stream->reset_by_cursor && strcmp(action, "RESET") != 0)
+		return lyf_component_invalid(c, "action must be RESET or SPLIT_USING_CURSOR");
+	return lyf_component_int(&limits, "number_of_records", 0, &stream->reset_records);
+}
+
+static LyfFailure *
 compile_simple(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
 {
 	LyfComponent requester = lyf_component_child(retriever, "requester");
 	LyfComponent paginator = lyf_component_child(retriever, "paginator");
 	LyfComponent decoder = lyf_component_child(retriever, "decoder");
+	LyfComponent reset = lyf_component_child(retriever, "pagination_reset");
 
+	LYF_TRY(compile_reset(&reset, stream));
 	LYF_TRY(refuse_fields(retriever, unknown_retriever_fields, lengthof(unknown_retriever_fields)));
 	LYF_TRY(lyf_component_bool(retriever, "ignore_stream_slicer_parameters_on_paginated_requests",
 							   false, &stream->slice_options_once));

@@ -39,6 +39,9 @@ typedef struct LyfStream
 	LyfExtractor *extractor;	/* in place of the record selector's, or NULL */
 	LyfSelector *selector;
 	bool		slice_options_once;	/* ignore_stream_slicer_parameters_on_paginated_requests */
+	bool		resets;			/* it has a pagination_reset: */
+	bool		reset_by_cursor;	/* the slice then begins at the last value of the cursor */
+	int64		reset_records;	/* ... also after that many records; 0: no */
 	struct LyfProperties *properties;	/* that are asked for, or NULL */
 	struct LyfJobs *jobs;		/* an AsyncRetriever's: requester is of their creation; or NULL */
 	struct LyfStream *first;	/* a StateDelegatingStream: what is read while there is no state; or NULL */
@@ -182,7 +185,7 @@ extern LyfFailure *lyf_config_transform(const LyfConnector *connector, LyfValue 
 /* what the connector has to say of it beyond its specification */
 extern LyfFailure *lyf_config_validate(const LyfConnector *connector, LyfValue *config);
 
-/* in read.c */
+/* in read_begin.c and read.c */
 
 typedef struct LyfReader LyfReader;
 
@@ -226,7 +229,10 @@ extern void lyf_reader_ahead(LyfReader *reader, int limit);
 /* the context that the page's values live in, reset at the next page: Datums of its rows may go there too */
 extern MemoryContext lyf_reader_page_context(LyfReader *reader);
 
-/* could a later read go on from here?  Not within a slice that is a job of the source: that would be another one */
+/*
+ * Could a later read go on from here?  Not within a slice that is a job of the source, since that would be
+ * another one, nor where paging began again.
+ */
 extern bool lyf_reader_may_stop(const LyfReader *reader);
 
 /* has a slice been finished since the last call?  (a good time to keep the state) */

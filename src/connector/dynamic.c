@@ -11,8 +11,9 @@
 
 #include "connector/read_internal.h"
 
-/* streams of one definition; more is a mistake, or an attempt at the memory */
-#define MAX_STREAMS	100000
+/* streams of one definition, and bytes of all their templates; more is a mistake, or an attempt at the memory */
+#define MAX_STREAMS	10000
+#define MAX_BYTES	((Size) 64 * 1024 * 1024)
 
 /* ComponentMappingDefinition */
 typedef struct Mapping
@@ -31,6 +32,7 @@ typedef struct Resolution
 	Mapping    *mapping;
 	size_t		mapping_count;
 	LyfValue   *template;
+	Size		template_bytes;
 	bool		outer_first;
 	LyfScope	scope;
 	List	   *streams;		/* of json_t * */
@@ -95,8 +97,10 @@ add_stream(Resolution *resolution, LyfValue *values)
 	json_t	   *filled;
 
 	CHECK_FOR_INTERRUPTS();
-	if (list_length(resolution->streams) >= MAX_STREAMS)
-		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "there are more than %d dynamic streams", MAX_STREAMS);
+	if (list_length(resolution->streams) >= MAX_STREAMS ||
+		list_length(resolution->streams) * resolution->template_bytes >= MAX_BYTES)
+		return lyf_failure(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "there are more than %d dynamic streams",
+						   list_length(resolution->streams));
 	lyf_scope_set(&resolution->scope, "components_values", values);
 	for (size_t i = 0; i < resolution->mapping_count; i++)
 		LYF_TRY(apply_mapping(resolution, &resolution->mapping[i], stream));
@@ -338,6 +342,7 @@ lyf_dynamic_resolve(const LyfComponent *c, const LyfAccount *account, List **str
 	LyfComponent resolver;
 
 	LYF_TRY(compile_definition(c, &resolver, &resolution));
+	resolution.template_bytes = strlen(lyf_value_to_text(resolution.template));
 	lyf_scope_init(&resolution.scope, NULL);
 	lyf_scope_set(&resolution.scope, "config", account->config);
 	lyf_scope_set(&resolution.scope, "stream_template_config", resolution.template);

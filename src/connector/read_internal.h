@@ -76,6 +76,10 @@ struct LyfReader
 	bool		slice_done;		/* for lyf_reader_slice_done */
 	int64		slices_read;
 	LyfScope	scope;
+	const LyfSlice *shortened;	/* what is left of the slice after paging began again, or NULL */
+	int64		page_records;	/* since paging began */
+	int			resets;			/* in vain */
+	bool		reset_due;		/* before the next page paging begins again */
 	LyfJob	   *job;			/* of the current slice, or NULL: it needs none */
 	int			target;			/* of the job: how many were begun */
 	LyfFetch   *fetch;			/* NULL: there is nothing to fetch (any more) */
@@ -88,24 +92,38 @@ struct LyfReader
 };
 
 /*
- * in read.c: a reader in a context of its own, which then gets a session and options; the stream that
- * it is to read; then begin it, or give it up
+ * in read_begin.c: a reader in a context of its own, which then gets a session and options; the stream
+ * that it is to read; then begin it, or give it up
  */
 extern LyfReader *lyf_reader_make(void);
 extern LyfFailure *lyf_reader_use(LyfReader *reader, LyfStream *stream);
 extern LyfFailure *lyf_reader_begin_made(LyfReader *reader, LyfReader **out);
 
-/* the next partition of the router, or the only one; reader->partition is NULL at the end */
+/* start from the first partition; leave all that was begun */
+extern LyfFailure *lyf_read_begin(LyfReader *reader);
+extern void lyf_read_end(LyfReader *reader);
+
+/* in read.c: the next partition of the router, or the only one; reader->partition is NULL at the end */
 extern LyfFailure *lyf_read_pull(LyfReader *reader);
 
 /* is it one of the partitions that were asked for? */
 extern bool lyf_read_wants(const LyfReader *reader, const LyfSlice *partition);
 
-/* prepare to fetch a slice, from a page's token or its start; in CurrentMemoryContext */
+/* in read_fetch.c: prepare to fetch a slice, from a page's token or its start; in CurrentMemoryContext */
 extern LyfFailure *lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *token, LyfFetch **fetch);
 
 /* make slice the current one and prepare to fetch it */
 extern LyfFailure *lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token);
+
+/* begin to fetch the next of the job's results; none is left: reader->fetch is NULL */
+extern void lyf_read_open_target(LyfReader *reader);
+
+/* the records of a page; *page is then the one that paging looks at */
+extern LyfFailure *lyf_read_select(LyfReader *reader, LyfPage **page, LyfRecords *records);
+
+/* is paging to begin again, after this page?  And: begin it again, where that can be from where the slice got to */
+extern bool lyf_read_resets(LyfReader *reader, const LyfPage *page);
+extern LyfFailure *lyf_read_reset(LyfReader *reader);
 
 /* in read_ahead.c: how many requests of a read the connector and the settings allow in flight at once */
 extern int	lyf_read_concurrency(const LyfConnector *connector, const LyfSession *session);

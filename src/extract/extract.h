@@ -93,6 +93,12 @@ extern LyfFailure *lyf_requester_compile(const LyfComponent *c, json_t *manifest
 extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session,
 									const LyfRouter *router, const LyfCursor *cursor);
 
+/*
+ * It fetches what the source says where to fetch, which often is with another host: let it go
+ * there, if it carries nothing of the manifest's or the configuration's along.
+ */
+extern void lyf_requester_follow(LyfRequester *requester);
+
 /* do its own templates use that member of the slice? */
 extern bool lyf_requester_uses_slice(const LyfRequester *requester, const char *member);
 
@@ -287,6 +293,9 @@ extern LyfFailure *lyf_fetch_observe(LyfFetch *fetch, LyfPage *page, const LyfPa
  */
 extern void lyf_fetch_set_chunks(LyfFetch *fetch, const LyfValue *chunks);
 
+/* a response that asks for paging to begin again is handed out as a page, rather than obeyed */
+extern void lyf_fetch_hand_out_resets(LyfFetch *fetch);
+
 /* the first page is known, and nobody is asked for it; it must outlive the fetch */
 extern void lyf_fetch_set_first(LyfFetch *fetch, const LyfValue *first_page);
 
@@ -438,6 +447,12 @@ extern bool lyf_progress_resume(LyfProgress *progress, const LyfValue *saved, bo
 /* should this record be kept (client-side incremental, data feed)?  *stop: the data feed is past its state */
 extern LyfFailure *lyf_progress_keep(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record, bool *keep);
 extern LyfFailure *lyf_progress_feed_ended(LyfProgress *progress, const LyfSlice *slice, const LyfValue *last_record, bool *stop);
+
+/*
+ * The slice (of the open partition) from the latest record observed in it on, in
+ * CurrentMemoryContext; NULL: none was.
+ */
+extern LyfSlice *lyf_progress_shorten(const LyfProgress *progress, const LyfSlice *slice);
 
 extern LyfFailure *lyf_progress_observe(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record);
 extern LyfFailure *lyf_progress_close_slice(LyfProgress *progress, const LyfSlice *slice);

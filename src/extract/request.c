@@ -71,6 +71,12 @@ lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, L
 	return NULL;
 }
 
+void
+lyf_requester_follow(LyfRequester *requester)
+{
+	requester->may_leave = requester->auth->kind == &lyf_auth_none && lyf_request_templates_are_empty(requester->templates);
+}
+
 bool
 lyf_requester_uses_slice(const LyfRequester *requester, const char *member)
 {

@@ -135,6 +135,19 @@ lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out)
 	return NULL;
 }
 
+bool
+lyf_request_templates_are_empty(const LyfRequestTemplates *templates)
+{
+	const Input *inputs[] = {&templates->parameters, &templates->headers, &templates->body_data, &templates->body_json};
+
+	for (int i = 0; i < lengthof(inputs); i++)
+	{
+		if (inputs[i]->text != NULL || inputs[i]->tree != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* does any of it depend on that member of the slice? */
 bool
 lyf_request_templates_use_slice(const LyfRequestTemplates *templates, const char *member)

@@ -40,6 +40,7 @@ struct LyfFetch
 	const LyfInjection *injections;
 	int			injection_count;
 	bool		slice_options_once;
+	bool		hands_out_resets;
 	const LyfValue *first_page; /* known beforehand, or NULL */
 	const LyfValue *chunks;		/* properties of the requests of a page, or NULL */
 	const LyfValue *chunk;		/* those of the request that comes next, or is out; NULL: none is left */
@@ -186,6 +187,12 @@ make_input(LyfFetch *fetch, LyfScope *scope, LyfInjection *own, LyfRequestInput 
 }
 
 void
+lyf_fetch_hand_out_resets(LyfFetch *fetch)
+{
+	fetch->hands_out_resets = true;
+}
+
+void
 lyf_fetch_set_first(LyfFetch *fetch, const LyfValue *first_page)
 {
 	fetch->first_page = first_page;
@@ -300,7 +307,7 @@ lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 		MemoryContextSwitchTo(fetch->page_cxt);
 		lyf_fetch_set_chunks(fetch, fetch->chunks);
 		failure = read_page(fetch, page);
-		if (failure == NULL && (*page)->reset)
+		if (failure == NULL && (*page)->reset && !fetch->hands_out_resets)
 		{
 			failure = reset_paging(fetch);
 			*page = NULL;

@@ -110,6 +110,7 @@ sub run_case
 	my ($claim, %case) = @_;
 	my $answers = $json->encode($case{answers} // { 'GET /items' => [ items(1) ] });
 	$answers =~ s/__URL__/$url/g;
+	$answers =~ s/__OTHER__/http:\/\/localhost:$port/g;
 	LyftronTest::http('POST', $port, '/admin/answers', $answers);
 
 	my %config = (url => $url, %{ $case{config} // {} });

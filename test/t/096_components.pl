@@ -303,6 +303,11 @@ check_that 'a job that takes too long is given up, and created anew', $async->(s
 check_that 'a status that nobody knows', $async->($files), answers => { %job, 'GET /jobs/5' => [ { state => 'odd' } ] }, requests => [ 'POST /jobs', 'GET /jobs/5' ], error => qr/the status of a job is not known: "odd"/;
 check_that 'a job whose results have to be asked for', $async->(sub { return ', download_target_extractor: {type: DpathExtractor, field_path: [urls]}, download_target_requester: ' . $_[0]->(q(results/{{ polling_response['result'] }}), 'GET') }),
   answers => { %job, 'GET /jobs/5' => [ { state => 'done', result => 'r' } ], 'GET /results/r' => [ { urls => ['__URL__/x'] } ], 'GET /x' => [ ids(1) ] }, requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /results/r', 'GET /x' ], records => ids(1);
+my $elsewhere = { %job, 'GET /jobs/5' => [ { state => 'done', files => ['__OTHER__/x?sig=1'] } ], 'GET /x' => [ ids(1) ] };
+check_that 'a job whose result is at another host, which gets nothing but the request', $async->($files, download => '{{ download_target }}'), answers => $elsewhere,
+  requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /x?sig=1', 'DELETE /jobs/5' ], records => ids(1);
+check_that 'another host gets no credentials', $async->($files, download => q({{ download_target }}", authenticator: {type: BearerAuthenticator, api_token: secret}, $parameters: {}, name: ")), answers => $elsewhere,
+  requests => [ 'POST /jobs', 'GET /jobs/5' ], error => qr/the source leads to another host, http:\/\/localhost:/;
 check_that 'a job with one result, page by page', $async->(sub { return ', download_paginator: ' . paginator('type: PageIncrement, page_size: 1', 'page') }, download => q(result/{{ creation_response['id'] }})),
   answers => { %job, 'GET /jobs/5' => [ { state => 'done' } ], 'GET /result/5' => [ ids(1), ids(2), [] ] }, requests => [ 'POST /jobs', 'GET /jobs/5', 'GET /result/5', 'GET /result/5?page=1', 'GET /result/5?page=2' ], records => ids(1, 2);
 
@@ -328,6 +333,21 @@ my @lazily = (partition_router => $lazy, path => q("of/{{ stream_partition.pid }
 	'GET /of/1?after=2' => [ { items => ids(3), more => \0 } ], map { +"GET /of/$_" => [ { items => [ { id => $_, at => '2024-01-0' . $_ } ], more => \0 } ] } 1 .. 3 });
 check_that "without a state the first pages come from the parent's records", @lazily, requests => [ 'GET /parents', 'GET /of/1?after=2' ], records => ids(1 .. 4);
 check_that 'with a state they are asked for', @lazily, incremental_sync => cursor('', no_options => 1), state => { at => '2024-01-01' }, requests => [ 'GET /parents', 'GET /of/1', 'GET /of/2', 'GET /of/3' ];
+
+# --- paging that begins again ---
+
+my $by_day = sub { return { items => [ map { { id => $_, at => "2024-01-0$_" } } @_ ] }; };
+my @again = (incremental_sync => cursor(''), paginator => paginator('type: PageIncrement, page_size: 2, start_from_page: 1', 'page'));
+my $until = 'until=2024-01-10';
+check_that 'after so many records paging begins again, from the last value of the cursor', @again, retriever => 'pagination_reset: {type: PaginationReset, action: SPLIT_USING_CURSOR, limits: {type: PaginationResetLimits, number_of_records: 4}}',
+  answers => { "GET /items?since=2024-01-01&$until" => [ $by_day->(1, 2) ], "GET /items?page=2&since=2024-01-01&$until" => [ $by_day->(3, 4) ], "GET /items?since=2024-01-04&$until" => [ $by_day->(4, 5) ], "GET /items?page=2&since=2024-01-04&$until" => [ $by_day->(6) ] },
+  requests => [ "GET /items?since=2024-01-01&$until", "GET /items?page=2&since=2024-01-01&$until", "GET /items?since=2024-01-04&$until", "GET /items?page=2&since=2024-01-04&$until" ],
+  records => $by_day->(1 .. 4, 4 .. 6)->{items}, final => { at => '2024-01-06' };
+check_that 'where the API asks for it, too', @again, retriever => 'pagination_reset: {type: PaginationReset, action: SPLIT_USING_CURSOR}', errors => '{type: DefaultErrorHandler, response_filters: [{type: HttpResponseFilter, http_codes: [400], action: RESET_PAGINATION}]}',
+  answers => { "GET /items?since=2024-01-01&$until" => [ $by_day->(1, 2) ], "GET /items?page=2&since=2024-01-01&$until" => [ { status => 400, json => {} } ], "GET /items?since=2024-01-02&$until" => [ $by_day->(3) ] },
+  requests => [ "GET /items?since=2024-01-01&$until", "GET /items?page=2&since=2024-01-01&$until", "GET /items?since=2024-01-02&$until" ], records => $by_day->(1 .. 3)->{items};
+check_that 'paging that comes no further', @again, retriever => 'pagination_reset: {type: PaginationReset, action: SPLIT_USING_CURSOR, limits: {type: PaginationResetLimits, number_of_records: 2}}',
+  answers => { 'GET /items' => [ $by_day->(2, 2) ] }, requests => [ "GET /items?since=2024-01-01&$until", "GET /items?since=2024-01-02&$until" ], error => qr/paging has to begin again and again, and comes no further/;
 
 run_cases();
 done_testing();
