@@ -44,8 +44,13 @@ make_listed(json_t *json, const char *list, size_t index)
 	const char *name = json_string_value(json_object_get(json, "name"));
 
 	listed->json = json;
-	listed->name = name != NULL && *name != '\0' ? name : psprintf("%s[%zu]", list, index);
-	listed->path = psprintf("%s.%s", list, listed->name);
+	if (name != NULL && *name != '\0')
+	{
+		listed->name = name;
+		listed->path = psprintf("%s.%s", list, name);
+	}
+	else
+		listed->path = listed->name = psprintf("%s[%zu]", list, index);
 	return listed;
 }
 
