@@ -18,7 +18,7 @@ PG_CPPFLAGS = -I$(srcdir)/src '-DPGDLLEXPORT=__attribute__((visibility("default"
 	'-DLYF_VERSION="$(EXTVERSION)"' '-DLYF_SERVED="$(SERVED)"'
 PG_CFLAGS   = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
-SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lm
+SHLIB_LINK  = -lcurl -lyaml -ljansson -lcrypto -lexpat -lz -lm
 
 # The client of MySQL and MariaDB is a shared object of its own, made where one of their libraries is there.
 MYSQL_CONFIG   ?= $(firstword $(shell command -v mariadb_config mysql_config))

@@ -14,7 +14,7 @@ streams:
     primary_key: id
   - name: broken
     type: DeclarativeStream
-    retriever: {type: AsyncRetriever}
+    retriever: {type: BatchRetriever}
 spec:
   type: Spec
   connection_specification:

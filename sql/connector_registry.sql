@@ -18,7 +18,7 @@ streams:
     retriever: {$ref: "#/definitions/retriever"}
   - type: DeclarativeStream
     name: reports
-    retriever: {type: AsyncRetriever}
+    retriever: {type: BatchRetriever}
   - type: DeclarativeStream
     name: parts
     retriever:
@@ -31,7 +31,7 @@ streams:
       partition_router:
         type: SubstreamPartitionRouter
         parent_stream_configs: [{stream: "#/streams/1", parent_key: id, partition_field: report}]
-  - type: StateDelegatingStream
+  - type: StateDelegatedStreams
     name: delegated
   - type: DeclarativeStream
     name: uploads
@@ -42,7 +42,7 @@ streams:
     primary_key: {a: 1}
     retriever: {$ref: "#/definitions/retriever"}
 dynamic_streams:
-  - {type: DynamicDeclarativeStream}
+  - {type: DynamicDeclarativeTables}
 spec:
   type: Spec
   documentation_url: https://shop.example.com/docs

@@ -12,7 +12,7 @@ CACHE=${LYFTRON_CACHE:-/var/tmp/lyftron-cache-$(id -u)}
 # without a service that would be started.
 PACKAGES="gcc make libc6-dev perl libipc-run-perl python3 python3-pip openssl
 	postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
+	libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev libexpat1-dev zlib1g-dev
 	libmariadb-dev mariadb-server-core mariadb-client-core"
 
 . "$REPO/test/postgres.sh"

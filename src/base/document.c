@@ -64,6 +64,23 @@ lyf_document_fits(const json_t *json, int depth, int64 *nodes)
 	return true;
 }
 
+LyfFailure *
+lyf_document_from_value(const LyfValue *value, json_t **document)
+{
+	StringInfoData text;
+	json_error_t error;
+	json_t	   *json;
+
+	initStringInfo(&text);
+	lyf_value_print(&text, value);
+	json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	pfree(text.data);
+	if (json == NULL)
+		return lyf_failure(ERRCODE_INVALID_PARAMETER_VALUE, "a value does not fit into a manifest: %s", error.text);
+	*document = lyf_document_own(json);
+	return NULL;
+}
+
 LyfValue *
 lyf_document_to_value(const json_t *json)
 {

@@ -30,6 +30,9 @@ extern LyfFailure *lyf_document_from_yaml(const char *text, size_t len, json_t *
 /* hand the caller's reference over to CurrentMemoryContext (released with it); returns json */
 extern json_t *lyf_document_own(json_t *json);
 
+/* a value of JSON as a document, owned by CurrentMemoryContext */
+extern LyfFailure *lyf_document_from_value(const LyfValue *value, json_t **document);
+
 /* a document as a value in CurrentMemoryContext */
 extern LyfValue *lyf_document_to_value(const json_t *json);
 

@@ -13,6 +13,7 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
@@ -73,7 +74,8 @@ keep_secrets(LyfAccount *account, List *secrets)
 
 	foreach(lc, secrets)
 		parts = lyf_redact_url_parts(lfirst(lc), parts);
-	secrets = list_concat(secrets, parts);
+	secrets = list_concat(list_copy(secrets), parts);
+	account->secret_count = 0;
 	account->secrets = palloc(sizeof(char *) * (list_length(secrets) + 1));
 	foreach(lc, secrets)
 	{
@@ -95,6 +97,46 @@ find_mapping(LyfAccount *account)
 	}
 	account->has_mapping = OidIsValid(account->mapping);
 	return options;
+}
+
+LyfFailure *
+lyf_account_redact(const LyfAccount *account, const LyfFailure *failure)
+{
+	return lyf_redact_failure(failure, account->secrets, account->secret_count);
+}
+
+/* apply rules; those that fail because secrets are missing still do nothing */
+static void
+rewrite(const LyfAccount *account, LyfFailure *(*apply) (const LyfConnector *connector, LyfValue **config), LyfValue **config)
+{
+	LyfFailure *failure = apply(account->connector, config);
+
+	if (failure != NULL && account->has_mapping)
+		lyf_failure_raise(lyf_failure_hint(lyf_account_redact(account, failure), "The connector's rules for configurations (config_normalization_rules) failed."));
+}
+
+/*
+ * What transformations make of the configuration may be made of secrets: none of it is
+ * shown, but for what was there before.
+ */
+static List *
+transform_config(LyfAccount *account, List *secrets)
+{
+	LyfValue   *before = account->config;
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	rewrite(account, lyf_config_transform, &account->config);
+	if (account->config == before)
+		return secrets;
+	foreach(lc, lyf_spec_texts(before, NIL))
+		known = lappend(known, makeString(lfirst(lc)));
+	foreach(lc, lyf_spec_texts(account->config, NIL))
+	{
+		if (!list_member(known, makeString(lfirst(lc))))
+			secrets = lappend(secrets, lfirst(lc));
+	}
+	return secrets;
 }
 
 Oid
@@ -131,9 +173,13 @@ lyf_account_open(Oid server, Oid user)
 	config = parse_option(lyf_option_get(foreign->options, "config"), "config", foreign->servername);
 	given = parse_option(lyf_option_get(find_mapping(account), "secrets"), "secrets", foreign->servername);
 	account->given = lyf_value_merge_deep(config, given);
+	keep_secrets(account, lyf_spec_texts(given, NIL));
+	rewrite(account, lyf_config_migrate, &account->given);
 	account->identity = psprintf("%u/%u", server, account->mapping_user);
 	secrets = lyf_spec_secrets(account->connector, account->given, lyf_spec_texts(given, NIL));
 	account->config = lyf_credential_merge(account, &secrets);
+	keep_secrets(account, secrets);
+	secrets = transform_config(account, secrets);
 	keep_secrets(account, secrets);
 	return account;
 }
@@ -148,11 +194,7 @@ lyf_account_get(Oid server, Oid user)
 	LyfAccount *account = lyf_account_open(server, user);
 
 	LYF_CHECK(lyf_spec_check(account->connector, account->given, account->has_mapping));
+	if (account->has_mapping)
+		LYF_CHECK(lyf_config_validate(account->connector, account->config));
 	return account;
-}
-
-LyfFailure *
-lyf_account_redact(const LyfAccount *account, const LyfFailure *failure)
-{
-	return lyf_redact_failure(failure, account->secrets, account->secret_count);
 }

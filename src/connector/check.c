@@ -27,6 +27,7 @@ typedef struct Check
 	Oid			server;
 	LyfAccount *account;		/* once it is there */
 	const char *mapping;		/* whose, or NULL */
+	List	   *streams;		/* names of those to be checked */
 } Check;
 
 /* a step: what it found to be right, or why it is not */
@@ -129,7 +130,8 @@ find_account(Check *check, const char *stream, char **found)
 	check->account = account;
 	if (account->has_mapping)
 		check->mapping = OidIsValid(account->mapping_user) ? GetUserNameFromId(account->mapping_user, false) : "public";
-	return lyf_spec_check(account->connector, account->given, true);
+	LYF_TRY(lyf_spec_check(account->connector, account->given, true));
+	return lyf_config_validate(account->connector, account->config);
 }
 
 /* the first records of the first slice */
@@ -159,7 +161,7 @@ read_stream(Check *check, const char *name, char **found)
 	LyfFailure *failure;
 	int			count;
 
-	LYF_TRY(lyf_connector_stream(check->account->connector, name, &stream));
+	LYF_TRY(lyf_account_stream(check->account, name, &stream));
 	LYF_TRY(lyf_reader_begin(check->account, stream, &options, &reader));
 	failure = read_first(reader, &count);
 	if (failure != NULL)
@@ -169,21 +171,75 @@ read_stream(Check *check, const char *name, char **found)
 	return failure;
 }
 
-/* the streams that the manifest wants to be checked; if it does not say, the first one */
+/* some of the streams that an account has: the first count ones, of a dynamic stream if one is named */
 static List *
-streams_to_check(const LyfConnector *connector)
+add_first(List *streams, const char *definition, int64 count, List *names)
 {
-	json_t	   *check = json_object_get(connector->manifest, "check");
-	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, streams)
+	{
+		const LyfListedStream *listed = lfirst(lc);
+
+		if (definition != NULL && (listed->definition == NULL || strcmp(listed->definition, definition) != 0))
+			continue;
+		if (count-- <= 0)
+			break;
+		names = lappend(names, unconstify(char *, listed->name));
+	}
+	return names;
+}
+
+/* how many of the streams that only an account shows the manifest wants to be checked (CheckDynamicStream, and part of CheckStream) */
+static LyfFailure *
+add_dynamic(const LyfComponent *check, const LyfAccount *account, List **names)
+{
+	size_t		count = lyf_component_count(check, "dynamic_streams_check_configs");
+	int64		wanted;
+
+	if (strcmp(check->type, "CheckDynamicStream") == 0)
+	{
+		LYF_TRY(lyf_component_int(check, "stream_count", 1, &wanted));
+		*names = add_first(lyf_account_streams(account), NULL, wanted, *names);
+	}
+	for (size_t i = 0; i < count; i++)
+	{
+		LyfComponent one = lyf_component_item(check, "dynamic_streams_check_configs", i);
+		const char *definition;
+
+		LYF_TRY(lyf_component_text(&one, "dynamic_stream_name", "", &definition));
+		LYF_TRY(lyf_component_int(&one, "stream_count", 0, &wanted));
+		/* none, or all of them */
+		*names = add_first(lyf_account_streams(account), definition, wanted > 0 ? wanted : PG_INT64_MAX, *names);
+	}
+	return NULL;
+}
+
+/* the streams that the manifest wants to be checked; if it does not say, the first one */
+static LyfFailure *
+find_streams(const LyfAccount *account, List **names)
+{
+	LyfComponent manifest = lyf_component(account->connector->manifest, "");
+	LyfComponent check = lyf_component_child(&manifest, "check");
 	json_t	   *name;
 	size_t		i;
 
-	json_array_foreach(json_object_get(check, "stream_names"), i, name)
+	json_array_foreach(json_object_get(check.json, "stream_names"), i, name)
 	{
 		if (json_is_string(name))
-			names = lappend(names, pstrdup(json_string_value(name)));
+			*names = lappend(*names, pstrdup(json_string_value(name)));
 	}
-	return names != NIL ? names : list_make1(linitial(lyf_connector_stream_names(connector)));
+	if (check.json != NULL)
+		LYF_TRY(add_dynamic(&check, account, names));
+	if (*names == NIL)
+		*names = add_first(lyf_account_streams(account), NULL, 1, NIL);
+	return NULL;
+}
+
+static LyfFailure *
+choose_streams(Check *check, const char *stream, char **found)
+{
+	return find_streams(check->account, &check->streams);
 }
 
 Datum
@@ -194,9 +250,9 @@ lyf_check(PG_FUNCTION_ARGS)
 
 	check.server = lyf_server_get(NameStr(*PG_GETARG_NAME(0)));
 	InitMaterializedSRF(fcinfo, 0);
-	if (!take_step(&check, find_account, NULL, NULL))
+	if (!take_step(&check, find_account, NULL, NULL) || !take_step(&check, choose_streams, NULL, NULL))
 		return (Datum) 0;
-	foreach(lc, streams_to_check(check.account->connector))
+	foreach(lc, check.streams)
 	{
 		char	   *found;
 

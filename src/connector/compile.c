@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "connector/connector.h"
+#include "connector/read_internal.h"
 
 /* What all streams of a manifest have in common, on the way down to the parents */
 typedef struct CompileContext
@@ -20,7 +20,7 @@ typedef struct CompileContext
 /* Fields that change what is read and that nothing here knows: refused if they are there */
 static const char *const unknown_stream_fields[] = {"file_uploader"};
 static const char *const unknown_retriever_fields[] = {
-	"page_size_reduction", "pagination_reset", "request_window_splitting"
+	"page_size_reduction", "request_window_splitting"
 };
 
 static LyfFailure *
@@ -86,88 +86,6 @@ compile_primary_key(const LyfComponent *c, LyfValue **out)
 	return NULL;
 }
 
-/* the manifest holds it */
-static LyfFailure *
-inline_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	LYF_TRY(lyf_component_value(loader, "schema", schema));
-	if (*schema != NULL && (*schema)->kind != LYF_MAP)
-		return lyf_component_invalid(loader, "schema must be a map");
-	return NULL;
-}
-
-/* in a file of the connector's package, which is not here: as if there were none */
-static LyfFailure *
-no_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	*schema = NULL;
-	return NULL;
-}
-
-static const struct
-{
-	const char *type;
-	LyfFailure *(*load) (const LyfComponent *loader, LyfValue **schema);
-}			schema_loaders[] =
-{
-	{"InlineSchemaLoader", inline_schema},
-	{"JsonFileSchemaLoader", no_schema},
-};
-
-static LyfFailure *
-load_schema(const LyfComponent *loader, LyfValue **schema)
-{
-	for (int i = 0; i < lengthof(schema_loaders); i++)
-	{
-		if (strcmp(loader->type, schema_loaders[i].type) == 0)
-			return schema_loaders[i].load(loader, schema);
-	}
-	return lyf_component_unsupported(loader);
-}
-
-/* a list of loaders: the properties of all of them, the first one's win */
-static LyfFailure *
-merge_schemas(const LyfComponent *c, size_t count, LyfValue **out)
-{
-	LyfValue   *properties = lyf_value_make(LYF_MAP);
-
-	for (size_t i = 0; i < count; i++)
-	{
-		LyfComponent loader = lyf_component_item(c, "schema_loader", i);
-		LyfValue   *schema;
-		LyfValue   *more;
-
-		LYF_TRY(load_schema(&loader, &schema));
-		more = lyf_value_get(schema, "properties");
-		if (lyf_value_is(more, LYF_MAP))
-			properties = lyf_value_merge(more, properties);
-	}
-	*out = lyf_value_make(LYF_MAP);
-	lyf_value_set(*out, "type", lyf_value_string("object"));
-	lyf_value_set(*out, "properties", properties);
-	return NULL;
-}
-
-static LyfFailure *
-compile_schema(const LyfComponent *c, LyfValue **out)
-{
-	size_t		count = lyf_component_count(c, "schema_loader");
-	LyfComponent loader = lyf_component_child(c, "schema_loader");
-	LyfValue   *properties;
-
-	*out = NULL;
-	if (count > 0)
-		LYF_TRY(merge_schemas(c, count, out));
-	else if (loader.json != NULL)
-		LYF_TRY(load_schema(&loader, out));
-
-	/* a schema that says nothing is none */
-	properties = lyf_value_get(*out, "properties");
-	if (!lyf_value_is(properties, LYF_MAP) || properties->len == 0)
-		*out = NULL;
-	return NULL;
-}
-
 /*
  * Migrations turn states that older versions of a connector wrote into today's.
  * The one that the format itself has matters to such a state only, which is then
@@ -203,14 +121,31 @@ compile_parent(void *arg, const LyfComponent *c, LyfParent **out)
 }
 
 static LyfFailure *
-compile_retriever(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+compile_reset(const LyfComponent *c, LyfStream *stream)
+{
+	LyfComponent limits = lyf_component_child(c, "limits");
+	const char *action;
+
+	if (c->json == NULL)
+		return NULL;
+	LYF_TRY(expect_type(c, "PaginationReset"));
+	LYF_TRY(lyf_component_text(c, "action", "", &action));
+	stream->resets = true;
+	stream->reset_by_cursor = strcmp(action, "SPLIT_USING_CURSOR") == 0;
+	if (!stream->reset_by_cursor && strcmp(action, "RESET") != 0)
+		return lyf_component_invalid(c, "action must be RESET or SPLIT_USING_CURSOR");
+	return lyf_component_int(&limits, "number_of_records", 0, &stream->reset_records);
+}
+
+static LyfFailure *
+compile_simple(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
 {
 	LyfComponent requester = lyf_component_child(retriever, "requester");
 	LyfComponent paginator = lyf_component_child(retriever, "paginator");
-	LyfComponent router = lyf_component_child(retriever, "partition_router");
 	LyfComponent decoder = lyf_component_child(retriever, "decoder");
+	LyfComponent reset = lyf_component_child(retriever, "pagination_reset");
 
-	LYF_TRY(expect_type(retriever, "SimpleRetriever"));
+	LYF_TRY(compile_reset(&reset, stream));
 	LYF_TRY(refuse_fields(retriever, unknown_retriever_fields, lengthof(unknown_retriever_fields)));
 	LYF_TRY(lyf_component_bool(retriever, "ignore_stream_slicer_parameters_on_paginated_requests",
 							   false, &stream->slice_options_once));
@@ -218,34 +153,119 @@ compile_retriever(CompileContext *context, const LyfComponent *retriever, bool i
 		return lyf_component_invalid(retriever, "field \"requester\" is missing");
 	LYF_TRY(lyf_requester_compile(&requester, context->manifest, is_parent, &stream->requester));
 	lyf_requester_set_budget(stream->requester, context->budget);
+	LYF_TRY(lyf_properties_compile(&requester, context->manifest, context->budget, &stream->properties));
 	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
-	if (json_is_array(router.json) && json_array_size(router.json) == 0)
-		router.json = NULL;		/* no routers are as good as none */
-	LYF_TRY(lyf_router_compile(&router, compile_parent, context, &stream->router));
 	return lyf_decoder_compile(&decoder, &stream->decoder);
 }
 
+/* what its pages are is what the download gives */
 static LyfFailure *
-compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+compile_async(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+{
+	LyfComponent requester = lyf_component_child(retriever, "download_requester");
+	LyfComponent paginator = lyf_component_child(retriever, "download_paginator");
+	LyfComponent decoder = lyf_component_child(retriever, "download_decoder");
+	LyfComponent extractor = lyf_component_child(retriever, "download_extractor");
+
+	LYF_TRY(lyf_jobs_compile(retriever, context->manifest, context->budget, &stream->jobs));
+	stream->requester = lyf_jobs_creation(stream->jobs);
+	LYF_TRY(lyf_paginator_compile(&paginator, &requester, &stream->paginator));
+	LYF_TRY(lyf_extractor_compile(&extractor, &stream->extractor));
+	return lyf_decoder_compile(&decoder, &stream->decoder);
+}
+
+static const struct
+{
+	const char *type;
+	LyfFailure *(*compile) (CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream);
+}			retrievers[] =
+{
+	{"SimpleRetriever", compile_simple},
+	{"AsyncRetriever", compile_async},
+};
+
+static LyfFailure *
+compile_retriever(CompileContext *context, const LyfComponent *retriever, bool is_parent, LyfStream *stream)
+{
+	LyfComponent router = lyf_component_child(retriever, "partition_router");
+
+	if (retriever->json == NULL)
+		return lyf_component_invalid(retriever, "it is missing");
+	if (json_is_array(router.json) && json_array_size(router.json) == 0)
+		router.json = NULL;		/* no routers are as good as none */
+	for (int i = 0; i < lengthof(retrievers); i++)
+	{
+		if (strcmp(retrievers[i].type, retriever->type) != 0)
+			continue;
+		LYF_TRY(retrievers[i].compile(context, retriever, is_parent, stream));
+		return lyf_router_compile(&router, compile_parent, context, &stream->router);
+	}
+	return lyf_component_unsupported(retriever);
+}
+
+static LyfFailure *
+compile_declarative(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
 {
 	LyfStream  *stream = palloc0(sizeof(LyfStream));
 	LyfComponent retriever = lyf_component_child(c, "retriever");
 	LyfComponent cursor = lyf_component_child(c, "incremental_sync");
 
-	LYF_TRY(expect_type(c, "DeclarativeStream"));
 	LYF_TRY(refuse_fields(c, unknown_stream_fields, lengthof(unknown_stream_fields)));
 	LYF_TRY(check_state_migrations(c));
 	LYF_TRY(lyf_component_text(c, "name", "", &stream->name));
 	stream->name = pstrdup(stream->name);
 	LYF_TRY(compile_primary_key(c, &stream->primary_key));
-	LYF_TRY(compile_schema(c, &stream->schema));
+	LYF_TRY(lyf_schema_compile(c, context->manifest, context->budget, stream));
 	LYF_TRY(compile_retriever(context, &retriever, is_parent, stream));
 	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
+	if (stream->cursor != NULL && lyf_cursor_has_steps(stream->cursor) && lyf_router_is_lazy(stream->router))
+		return lyf_component_invalid(&cursor, "a stream whose parent has a lazy_read_pointer must have no step");
 	LYF_TRY(lyf_selector_compile(c, stream->schema,
 								 stream->cursor != NULL && lyf_cursor_is_client_side(stream->cursor),
-								 &stream->selector));
+								 stream->extractor, &stream->selector));
 	*out = stream;
 	return NULL;
+}
+
+/* two streams of one name: which is read depends on the state */
+static LyfFailure *
+compile_delegating(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+{
+	LyfComponent first = lyf_component_child(c, "full_refresh_stream");
+	LyfComponent later = lyf_component_child(c, "incremental_stream");
+	const char *name;
+
+	LYF_TRY(lyf_component_text(c, "name", "", &name));
+	LYF_TRY(expect_type(&first, "DeclarativeStream"));
+	LYF_TRY(expect_type(&later, "DeclarativeStream"));
+	LYF_TRY(compile_stream(context, &later, is_parent, out));
+	LYF_TRY(compile_stream(context, &first, is_parent, &(*out)->first));
+	if (strcmp((*out)->name, name) != 0 || strcmp((*out)->first->name, name) != 0)
+		return lyf_component_invalid(c, "its name and those of its two streams must be the same");
+	return lyf_component_template(c, "api_retention_period", &(*out)->retention);
+}
+
+static const struct
+{
+	const char *type;
+	LyfFailure *(*compile) (CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out);
+}			stream_kinds[] =
+{
+	{"DeclarativeStream", compile_declarative},
+	{"StateDelegatingStream", compile_delegating},
+};
+
+static LyfFailure *
+compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out)
+{
+	if (c->json == NULL)
+		return lyf_component_invalid(c, "it is missing");
+	for (int i = 0; i < lengthof(stream_kinds); i++)
+	{
+		if (strcmp(stream_kinds[i].type, c->type) == 0)
+			return stream_kinds[i].compile(context, c, is_parent, out);
+	}
+	return lyf_component_unsupported(c);
 }
 
 /* budget: what the manifest's api_budget allows, or NULL; both must outlive the stream */
@@ -255,4 +275,18 @@ lyf_stream_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, L
 	CompileContext context = {manifest, budget};
 
 	return compile_stream(&context, c, false, out);
+}
+
+LyfFailure *
+lyf_retriever_compile(const LyfComponent *c, const char *path, const char *name,
+					  json_t *manifest, LyfBudget *budget, LyfStream **out)
+{
+	CompileContext context = {manifest, budget};
+	json_t	   *stream = json_pack("{s:s, s:s, s:O}", "type", "DeclarativeStream", "name", name, "retriever", c->json);
+	LyfComponent around;
+
+	if (stream == NULL)
+		return lyf_failure(ERRCODE_OUT_OF_MEMORY, "out of memory");
+	around = lyf_component(lyf_document_own(stream), path);
+	return compile_stream(&context, &around, true, out);
 }

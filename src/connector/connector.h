@@ -16,6 +16,12 @@
  */
 extern LyfFailure *lyf_manifest_resolve(const char *yaml, size_t len, json_t **resolved);
 
+/*
+ * Types and parameters filled in again in a component that was changed after its manifest was
+ * resolved.  outer_first: parameters from outside win over a component's own.
+ */
+extern LyfFailure *lyf_manifest_fill(json_t *component, bool outer_first, json_t **filled);
+
 /* in compile.c */
 
 /* One stream, ready to be read (a DeclarativeStream compiled). */
@@ -24,20 +30,33 @@ typedef struct LyfStream
 	const char *name;
 	LyfValue   *primary_key;	/* list of lists of path parts; empty: none */
 	LyfValue   *schema;			/* JSON schema (an object schema), or NULL */
+	struct LyfSchemaSource *schema_source;	/* who has to be asked for it, or NULL: nobody */
 	LyfRequester *requester;
 	LyfPaginator *paginator;
 	LyfRouter  *router;			/* or NULL */
 	LyfCursor  *cursor;			/* or NULL */
 	LyfDecoder *decoder;
+	LyfExtractor *extractor;	/* in place of the record selector's, or NULL */
 	LyfSelector *selector;
 	bool		slice_options_once;	/* ignore_stream_slicer_parameters_on_paginated_requests */
+	bool		resets;			/* it has a pagination_reset: */
+	bool		reset_by_cursor;	/* the slice then begins at the last value of the cursor */
+	int64		reset_records;	/* ... also after that many records; 0: no */
+	struct LyfProperties *properties;	/* that are asked for, or NULL */
+	struct LyfJobs *jobs;		/* an AsyncRetriever's: requester is of their creation; or NULL */
+	struct LyfStream *first;	/* a StateDelegatingStream: what is read while there is no state; or NULL */
+	LyfTemplate *retention;		/* ... or one that is older than this; or NULL */
 } LyfStream;
 
 /*
- * Compile one DeclarativeStream with its parents, in CurrentMemoryContext.  budget: of the
- * manifest's API, or NULL; it and the manifest that c is part of must outlive the stream.
+ * Compile one stream with its parents, in CurrentMemoryContext.  budget: of the manifest's
+ * API, or NULL; it and the manifest that c is part of must outlive the stream.
  */
 extern LyfFailure *lyf_stream_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, LyfStream **out);
+
+/* a retriever that belongs to no stream, as one of that name; path is that of the component that has it */
+extern LyfFailure *lyf_retriever_compile(const LyfComponent *c, const char *path, const char *name,
+										 json_t *manifest, LyfBudget *budget, LyfStream **out);
 
 /* in registry.c: the connectors of this database, resolved manifests cached a backend */
 
@@ -47,6 +66,7 @@ typedef struct LyfConnector
 	int64		version;		/* changes with each replacement */
 	json_t	   *manifest;		/* resolved */
 	LyfBudget  *budget;			/* how many calls the API allows, or NULL; counted over all reads */
+	struct LyfConfigRules *rules;	/* what becomes of a configuration before it is used, or NULL */
 	LyfFailure *unusable;		/* what keeps all of its streams from being read, or NULL */
 	MemoryContext cxt;
 } LyfConnector;
@@ -56,12 +76,6 @@ extern LyfFailure *lyf_connector_make(const char *name, const char *yaml, Memory
 
 /* by name; raises if there is none.  Valid until the end of the transaction at least. */
 extern LyfConnector *lyf_connector_get(const char *name);
-
-/* names of its streams, in order: a List of char * */
-extern List *lyf_connector_stream_names(const LyfConnector *connector);
-
-/* compile a stream by name in CurrentMemoryContext: unknown and unsupported are failures that say so */
-extern LyfFailure *lyf_connector_stream(const LyfConnector *connector, const char *name, LyfStream **stream);
 
 /* in account.c */
 
@@ -94,6 +108,48 @@ extern LyfAccount *lyf_account_open(Oid server, Oid user);
 /* a failure as it may be shown; NULL for NULL */
 extern LyfFailure *lyf_account_redact(const LyfAccount *account, const LyfFailure *failure);
 
+/* in streams.c: which streams there are */
+
+/* names of a connector's streams as its manifest lists them, in order: a List of char * */
+extern List *lyf_connector_stream_names(const LyfConnector *connector);
+
+/* why the stream of that name cannot be read, whatever the configuration; NULL: nothing is against it */
+extern LyfFailure *lyf_connector_check_stream(const LyfConnector *connector, const char *name);
+
+/* A stream of an account; with a failure: what of the manifest could not be resolved. */
+typedef struct LyfListedStream
+{
+	const char *name;
+	const char *definition;		/* the dynamic stream that it comes from, or NULL */
+	LyfFailure *failure;
+} LyfListedStream;
+
+/*
+ * The streams that an account has, a List of LyfListedStream *: those of its connector whose
+ * conditions hold, and those that dynamic streams resolve to, for which the source may be asked.
+ */
+extern List *lyf_account_streams(const LyfAccount *account);
+
+/* a stream of an account, compiled in CurrentMemoryContext, good until the end of the transaction */
+extern LyfFailure *lyf_account_stream(const LyfAccount *account, const char *name, LyfStream **stream);
+
+/* in dynamic.c */
+
+/* why a DynamicDeclarativeStream cannot be resolved; and what it resolves to: a List of json_t *, owned by CurrentMemoryContext */
+extern LyfFailure *lyf_dynamic_check(const LyfComponent *c, const LyfConnector *connector);
+extern LyfFailure *lyf_dynamic_resolve(const LyfComponent *c, const LyfAccount *account, List **streams);
+
+/* in schema.c */
+
+/* the schema that a stream's component has, or whom to ask for it; NULL: neither */
+extern LyfFailure *lyf_schema_compile(const LyfComponent *c, json_t *manifest, LyfBudget *budget, LyfStream *stream);
+
+/* ask for the schema of a stream that has a source of it */
+extern LyfFailure *lyf_schema_load(const LyfStream *stream, LyfSession *session, LyfValue **schema);
+
+/* the columns of a stream (a List of LyfColumn *, NIL: nobody knows), for which the source may be asked */
+extern LyfFailure *lyf_stream_columns(const LyfAccount *account, LyfStream *stream, List **columns);
+
 /* in spec.c */
 
 /* the manifest's connection specification as a value in CurrentMemoryContext, or NULL */
@@ -111,7 +167,25 @@ extern List *lyf_spec_texts(const LyfValue *value, List *texts);
 /* the texts in a config that the specification calls secret, added to a List of char * */
 extern List *lyf_spec_secrets(const LyfConnector *connector, const LyfValue *config, List *secrets);
 
-/* in read.c */
+/* does a value fit a JSON schema?  name is what messages call it */
+extern LyfFailure *lyf_spec_validate(const LyfConnector *connector, const char *name,
+									 const LyfValue *schema, const LyfValue *value);
+
+/* in config_rules.c */
+
+typedef struct LyfConfigRules LyfConfigRules;
+
+/* c is the specification's config_normalization_rules; json NULL: *out NULL */
+extern LyfFailure *lyf_config_rules_compile(const LyfComponent *c, LyfConfigRules **out);
+
+/* a configuration (a map) of an older version brought up to date; and made what the templates expect */
+extern LyfFailure *lyf_config_migrate(const LyfConnector *connector, LyfValue **config);
+extern LyfFailure *lyf_config_transform(const LyfConnector *connector, LyfValue **config);
+
+/* what the connector has to say of it beyond its specification */
+extern LyfFailure *lyf_config_validate(const LyfConnector *connector, LyfValue *config);
+
+/* in read_begin.c and read.c */
 
 typedef struct LyfReader LyfReader;
 
@@ -154,6 +228,12 @@ extern void lyf_reader_ahead(LyfReader *reader, int limit);
 
 /* the context that the page's values live in, reset at the next page: Datums of its rows may go there too */
 extern MemoryContext lyf_reader_page_context(LyfReader *reader);
+
+/*
+ * Could a later read go on from here?  Not within a slice that is a job of the source, since that would be
+ * another one, nor where paging began again.
+ */
+extern bool lyf_reader_may_stop(const LyfReader *reader);
 
 /* has a slice been finished since the last call?  (a good time to keep the state) */
 extern bool lyf_reader_slice_done(LyfReader *reader);

@@ -195,11 +195,9 @@ put_streams(FunctionCallInfo fcinfo, const LyfConnector *connector)
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron stream", ALLOCSET_DEFAULT_SIZES);
 	foreach(lc, lyf_connector_stream_names(connector))
 	{
-		LyfStream  *stream;
-
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(cxt);
-		put_stream(result, lfirst(lc), lyf_connector_stream(connector, lfirst(lc), &stream));
+		put_stream(result, lfirst(lc), lyf_connector_check_stream(connector, lfirst(lc)));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 	}

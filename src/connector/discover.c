@@ -120,12 +120,11 @@ put_stream(Discovery *discovery, const char *name)
 	List	   *columns = NIL;
 	ListCell   *lc;
 
-	LYF_TRY(lyf_connector_stream(discovery->account->connector, name, &stream));
+	LYF_TRY(lyf_account_stream(discovery->account, name, &stream));
 	if (stream->cursor != NULL)
 		LYF_TRY(lyf_cursor_field(stream->cursor, &discovery->session, &cursor));
-	if (stream->schema != NULL)
-		columns = lyf_columns_from_schema(stream->schema);
-	else
+	LYF_TRY(lyf_stream_columns(discovery->account, stream, &columns));
+	if (columns == NIL)
 	{
 		LYF_TRY(sample_columns(discovery, stream, &columns));
 		note = "from the first records";
@@ -141,8 +140,9 @@ Datum
 lyf_discover(PG_FUNCTION_ARGS)
 {
 	Discovery	discovery = {(ReturnSetInfo *) fcinfo->resultinfo};
+	LyfListedStream asked = {0};
 	MemoryContext cxt;
-	List	   *names;
+	List	   *streams;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -152,20 +152,22 @@ lyf_discover(PG_FUNCTION_ARGS)
 	discovery.session.config = discovery.account->config;
 	lyf_scope_init(&discovery.session.scope, NULL);
 	lyf_scope_set(&discovery.session.scope, "config", discovery.account->config);
-	names = PG_ARGISNULL(1) ? lyf_connector_stream_names(discovery.account->connector) :
-		list_make1(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (!PG_ARGISNULL(1))
+		asked.name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	streams = PG_ARGISNULL(1) ? lyf_account_streams(discovery.account) : list_make1(&asked);
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron stream", ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, names)
+	foreach(lc, streams)
 	{
+		const LyfListedStream *listed = lfirst(lc);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
-		LyfFailure *failure = put_stream(&discovery, lfirst(lc));
+		LyfFailure *failure = listed->failure != NULL ? listed->failure : put_stream(&discovery, listed->name);
 
 		CHECK_FOR_INTERRUPTS();
 		if (failure != NULL && failure->sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND)
 			lyf_failure_raise(failure);
 		if (failure != NULL)
-			put_note(&discovery, lfirst(lc), failure);
+			put_note(&discovery, listed->name, failure);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 	}

@@ -354,6 +354,28 @@ resolve_all(LyfResolver *resolver, json_t **resolved)
 	return check_shape(*resolved);
 }
 
+/* a resolver that is ready, in CurrentMemoryContext */
+static void
+init_resolver(LyfResolver *resolver)
+{
+	resolver->nodes = lyf_document_own(lyf_resolver_checked(json_array()));
+	resolver->targets = lyf_resolver_keep(resolver, lyf_document_object());
+	resolver->sizes = lyf_resolver_keep(resolver, lyf_document_object());
+}
+
+/* what was made in cxt becomes the caller's: the result, or the failure; cxt goes */
+static LyfFailure *
+hand_over(MemoryContext cxt, MemoryContext caller, LyfFailure *failure, json_t *result)
+{
+	MemoryContextSwitchTo(caller);
+	if (failure != NULL)
+		failure = lyf_failure_copy(failure);
+	else
+		lyf_document_own(json_incref(result));
+	MemoryContextDelete(cxt);
+	return failure;
+}
+
 /*
  * The resolved manifest belongs to CurrentMemoryContext, a failure too: parse
  * errors name the line, others the path.  Parts of it may be shared with others.
@@ -367,20 +389,28 @@ lyf_manifest_resolve(const char *yaml, size_t len, json_t **resolved)
 	LyfFailure *failure;
 
 	MemoryContextSwitchTo(cxt);
+	*resolved = NULL;
 	failure = lyf_document_from_yaml(yaml, len, &resolver.manifest);
 	if (failure == NULL)
 	{
-		resolver.nodes = lyf_document_own(lyf_resolver_checked(json_array()));
-		resolver.targets = lyf_resolver_keep(&resolver, lyf_document_object());
-		resolver.sizes = lyf_resolver_keep(&resolver, lyf_document_object());
+		init_resolver(&resolver);
 		failure = resolve_all(&resolver, resolved);
 	}
-	MemoryContextSwitchTo(caller);
+	return hand_over(cxt, caller, failure, *resolved);
+}
 
-	if (failure != NULL)
-		failure = lyf_failure_copy(failure);
-	else
-		lyf_document_own(json_incref(*resolved));
-	MemoryContextDelete(cxt);
-	return failure;
+LyfFailure *
+lyf_manifest_fill(json_t *component, bool outer_first, json_t **filled)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext cxt = AllocSetContextCreate(caller, "lyftron manifest", ALLOCSET_DEFAULT_SIZES);
+	LyfResolver	resolver = {.outer_first = outer_first};
+	LyfPlace	top = {0};
+	LyfFailure *failure;
+
+	MemoryContextSwitchTo(cxt);
+	*filled = NULL;
+	init_resolver(&resolver);
+	failure = lyf_manifest_propagate(&resolver, component, &top, filled);
+	return hand_over(cxt, caller, failure, *filled);
 }

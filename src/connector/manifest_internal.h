@@ -23,6 +23,7 @@ typedef struct LyfResolver
 	json_t	   *targets;		/* reference -> what it resolves to; null while on it */
 	json_t	   *sizes;			/* reference -> nodes in that */
 	int64		count;			/* nodes so far, nothing shared */
+	bool		outer_first;	/* parameters from outside win over a component's own */
 } LyfResolver;
 
 /* a place inside of another; and a failure that says where it is */

@@ -117,7 +117,7 @@ is_schema(const json_t *type)
 		(json_is_string(type) && strcmp(json_string_value(type), "object") == 0);
 }
 
-/* the parameters in force inside a component: those from outside, over them its own */
+/* the parameters in force inside a component: those from outside, over them its own, or the other way round */
 static LyfFailure *
 merge_parameters(LyfResolver *resolver, json_t *component, json_t *outer, const LyfPlace *place, json_t **out)
 {
@@ -128,7 +128,7 @@ merge_parameters(LyfResolver *resolver, json_t *component, json_t *outer, const 
 		return NULL;
 	if (!json_is_object(own))
 		return lyf_place_failure(lyf_failure(ERRCODE_INVALID_PARAMETER_VALUE, "$parameters must be a map"), place);
-	if (json_object_update(*out, own) != 0)
+	if ((resolver->outer_first ? json_object_update_missing(*out, own) : json_object_update(*out, own)) != 0)
 		lyf_resolver_checked(NULL);
 	json_object_del(component, "$parameters");
 	return NULL;

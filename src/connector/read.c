@@ -5,7 +5,8 @@
  * The one loop of the flow is closed here: a page's records tell paging whether
  * there is another page, and the cursor how far the slice has come.  A parent of
  * a substream is a reader too (read_parent.c), and a read can go on from a position
- * between two pages (read_position.c).
+ * between two pages (read_position.c).  How a read begins is in read_begin.c, how the
+ * pages of a slice come in read_fetch.c.
  */
 #include "postgres.h"
 
@@ -13,65 +14,7 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
-#include "connector/credential_internal.h"
 #include "connector/read_internal.h"
-
-/* The part of a state that parents may start from: all but the partitions' own. */
-static const LyfValue *
-state_for_parents(const LyfValue *state)
-{
-	LyfValue   *part;
-
-	if (!lyf_value_is(state, LYF_MAP))
-		return NULL;
-	part = lyf_value_merge(state, NULL);
-	lyf_value_remove(part, "states");
-	return part;
-}
-
-/* Start from the first partition, with the state that was given. */
-static LyfFailure *
-begin_read(LyfReader *reader)
-{
-	const LyfReadOptions *options = &reader->options;
-	LyfStream  *stream = reader->stream;
-	const LyfValue *state = options->full_refresh ? NULL : options->state;
-	MemoryContext old = MemoryContextSwitchTo(reader->read_cxt);
-	LyfFailure *failure;
-
-	reader->partition_count = 0;
-	reader->partition = NULL;
-	reader->slice = NULL;
-	failure = lyf_progress_begin(stream->cursor, stream->router, reader->session, state, &reader->progress);
-	if (failure == NULL)
-	{
-		if (options->cursor_low != NULL || options->cursor_high != NULL || options->partition_wanted != NULL)
-			lyf_progress_restrict(reader->progress, options->cursor_low, options->cursor_high);
-		if (stream->router != NULL)
-			reader->routing = lyf_router_begin(stream->router, reader->session,
-											   stream->cursor != NULL ? reader->router_state : NULL);
-	}
-	MemoryContextSwitchTo(old);
-	return failure;
-}
-
-static void
-end_read(LyfReader *reader)
-{
-	if (reader->fetch != NULL)
-		lyf_fetch_end(reader->fetch);
-	if (reader->routing != NULL)
-		lyf_router_end(reader->routing);
-	reader->fetch = NULL;
-	reader->routing = NULL;
-	reader->progress = NULL;
-	reader->slices_ahead = 0;
-	if (reader->session == &reader->own_session)
-		lyf_ahead_drop(reader->session);
-	MemoryContextReset(reader->slice_cxt);
-	MemoryContextReset(reader->partition_cxt);
-	MemoryContextReset(reader->read_cxt);
-}
 
 /* Is it one of the partitions that were asked for? */
 bool
@@ -123,48 +66,12 @@ next_partition(LyfReader *reader)
 	}
 }
 
-/* Prepare to fetch a slice, from a page's token or its start. */
-LyfFailure *
-lyf_read_make_fetch(LyfReader *reader, const LyfSlice *slice, const LyfValue *token, LyfFetch **fetch)
-{
-	LyfStream  *stream = reader->stream;
-	LyfInjection *of_router;
-	LyfInjection *of_cursor = NULL;
-	LyfInjection *all;
-	int			router_count;
-	int			cursor_count = 0;
-
-	LYF_TRY(lyf_router_injections(stream->router, reader->session, slice, &of_router, &router_count));
-	if (stream->cursor != NULL)
-		LYF_TRY(lyf_cursor_injections(stream->cursor, reader->session, slice, &of_cursor, &cursor_count));
-	all = palloc(sizeof(LyfInjection) * (router_count + cursor_count + 1));
-	if (router_count > 0)
-		memcpy(all, of_router, sizeof(LyfInjection) * router_count);
-	if (cursor_count > 0)
-		memcpy(all + router_count, of_cursor, sizeof(LyfInjection) * cursor_count);
-	*fetch = lyf_fetch_begin(stream->requester, stream->paginator, reader->session, slice,
-							 all, router_count + cursor_count, stream->slice_options_once, token);
-	return NULL;
-}
-
-/* Make slice the current one and prepare to fetch it, from a page's token or its start. */
-LyfFailure *
-lyf_read_open_slice(LyfReader *reader, LyfSlice *slice, const LyfValue *token)
-{
-	LYF_TRY(lyf_read_make_fetch(reader, slice, token, &reader->fetch));
-	lyf_scope_init(&reader->scope, &reader->session->scope);
-	lyf_scope_set_slice(&reader->scope, slice->merged);
-	reader->slice = slice;
-	reader->slice_closed = false;
-	reader->partition_has_slices = true;
-	reader->slices_ahead = Max(reader->slices_ahead - 1, 0);
-	return NULL;
-}
-
 /* The current slice was read to its end. */
 static LyfFailure *
 close_slice(LyfReader *reader)
 {
+	if (reader->job != NULL)
+		LYF_TRY(lyf_job_end(reader->job));
 	reader->slice_closed = true;
 	reader->slice_done = true;
 	reader->slices_read++;
@@ -177,6 +84,7 @@ leave_slice(LyfReader *reader)
 	if (reader->fetch != NULL)
 		lyf_fetch_end(reader->fetch);
 	reader->fetch = NULL;
+	reader->job = NULL;
 	reader->slice = NULL;
 	memset(&reader->records, 0, sizeof(LyfRecords));
 	MemoryContextReset(reader->slice_cxt);
@@ -222,14 +130,14 @@ start(LyfReader *reader)
 	LYF_TRY(lyf_read_find(reader, position, true, &found));
 	if (!found)
 	{
-		end_read(reader);
-		LYF_TRY(begin_read(reader));
+		lyf_read_end(reader);
+		LYF_TRY(lyf_read_begin(reader));
 		LYF_TRY(lyf_read_find(reader, position, false, &found));
 	}
 	if (!found)
 	{
-		end_read(reader);
-		LYF_TRY(begin_read(reader));
+		lyf_read_end(reader);
+		LYF_TRY(lyf_read_begin(reader));
 		reader->restarted = true;
 	}
 	return reader->slice != NULL ? NULL : next_slice(reader);
@@ -262,14 +170,10 @@ drop_known(LyfReader *reader)
 static LyfFailure *
 read_page(LyfReader *reader, LyfPage *page)
 {
-	LyfStream  *stream = reader->stream;
 	LyfRecords *records = &reader->records;
 	bool		stop = false;
 
-	memset(records, 0, sizeof(LyfRecords));
-	if (!page->no_records && !page->reset)
-		LYF_TRY(lyf_select_records(stream->selector, reader->session, &reader->scope,
-								   stream->decoder, page, records));
+	LYF_TRY(lyf_read_select(reader, &page, records));
 	if (reader->client_side && !reader->data_feed)
 	{
 		LYF_TRY(drop_known(reader));
@@ -278,7 +182,8 @@ read_page(LyfReader *reader, LyfPage *page)
 	}
 	if (reader->data_feed)
 		LYF_TRY(lyf_progress_feed_ended(reader->progress, reader->slice, records->facts.last_record, &stop));
-	if (stop)
+	reader->reset_due = !stop && lyf_read_resets(reader, page);
+	if (stop || reader->reset_due)
 		lyf_fetch_stop(reader->fetch);
 	else
 		LYF_TRY(lyf_fetch_observe(reader->fetch, page, &records->facts));
@@ -287,6 +192,19 @@ read_page(LyfReader *reader, LyfPage *page)
 	for (int i = 0; i < records->count; i++)
 		LYF_TRY(lyf_progress_observe(reader->progress, reader->slice, records->record[i]));
 	return NULL;
+}
+
+/* No page is left: go on to the job's next result, or finish the slice. */
+static LyfFailure *
+end_of_pages(LyfReader *reader)
+{
+	if (reader->job == NULL)
+		return close_slice(reader);
+	if (reader->fetch != NULL)
+		lyf_fetch_end(reader->fetch);
+	memset(&reader->records, 0, sizeof(LyfRecords));
+	lyf_read_open_target(reader);
+	return reader->fetch == NULL ? close_slice(reader) : NULL;
 }
 
 static LyfFailure *
@@ -305,10 +223,14 @@ next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 			continue;
 		}
 		MemoryContextSwitchTo(reader->slice_cxt);
-		LYF_TRY(lyf_fetch_next(reader->fetch, &page));
+		page = NULL;
+		if (reader->reset_due)
+			LYF_TRY(lyf_read_reset(reader));
+		if (reader->fetch != NULL)
+			LYF_TRY(lyf_fetch_next(reader->fetch, &page));
 		if (page == NULL)
 		{
-			LYF_TRY(close_slice(reader));
+			LYF_TRY(end_of_pages(reader));
 			continue;
 		}
 		MemoryContextSwitchTo(lyf_fetch_page_context(reader->fetch));
@@ -316,7 +238,7 @@ next_page(LyfReader *reader, LyfRecords **records, TimestampTz *extracted_at)
 		LYF_TRY(read_page(reader, page));
 
 		/* A parent's page is handed out record by record: its slice is read when another page is asked for */
-		if (!reader->is_parent && lyf_fetch_token(reader->fetch) == NULL)
+		if (!reader->is_parent && reader->job == NULL && !reader->reset_due && lyf_fetch_token(reader->fetch) == NULL)
 			LYF_TRY(close_slice(reader));
 		*records = &reader->records;
 		*extracted_at = lyf_now();
@@ -343,6 +265,12 @@ MemoryContext
 lyf_reader_page_context(LyfReader *reader)
 {
 	return reader->fetch != NULL ? lyf_fetch_page_context(reader->fetch) : reader->slice_cxt;
+}
+
+bool
+lyf_reader_may_stop(const LyfReader *reader)
+{
+	return reader->slice_closed || (reader->job == NULL && reader->shortened == NULL && !reader->reset_due);
 }
 
 bool
@@ -391,132 +319,4 @@ lyf_reader_state(LyfReader *reader, LyfValue **state)
 	LYF_TRY(lyf_progress_state(reader->progress, parent_state, state));
 	*state = lyf_value_copy(*state);
 	return NULL;
-}
-
-void
-lyf_reader_end(LyfReader *reader)
-{
-	end_read(reader);
-	MemoryContextDelete(reader->cxt);
-}
-
-/* A reader without a session, in a context of its own. */
-LyfReader *
-lyf_reader_make(LyfStream *stream)
-{
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron reader", ALLOCSET_DEFAULT_SIZES);
-	LyfReader  *reader = MemoryContextAllocZero(cxt, sizeof(LyfReader));
-
-	reader->stream = stream;
-	reader->cxt = cxt;
-	reader->read_cxt = AllocSetContextCreate(cxt, "lyftron progress", ALLOCSET_DEFAULT_SIZES);
-	reader->partition_cxt = AllocSetContextCreate(cxt, "lyftron partition", ALLOCSET_SMALL_SIZES);
-	reader->slice_cxt = AllocSetContextCreate(cxt, "lyftron slice", ALLOCSET_SMALL_SIZES);
-	if (stream->cursor != NULL)
-	{
-		reader->client_side = lyf_cursor_is_client_side(stream->cursor);
-		reader->data_feed = lyf_cursor_is_data_feed(stream->cursor);
-	}
-	return reader;
-}
-
-/* Finish making it, or give it up. */
-LyfFailure *
-lyf_reader_begin_made(LyfReader *reader, LyfReader **out)
-{
-	MemoryContext caller = MemoryContextSwitchTo(reader->cxt);
-	LyfFailure *failure;
-
-	reader->router_state = state_for_parents(reader->options.state);
-	if (lyf_value_get(reader->options.position, "parents") != NULL)
-		reader->router_state = lyf_value_get(reader->options.position, "parents");
-	MemoryContextSwitchTo(caller);
-	failure = begin_read(reader);
-	if (failure == NULL)
-	{
-		*out = reader;
-		return NULL;
-	}
-	failure = lyf_reader_redact(reader, failure);
-	lyf_reader_end(reader);
-	return failure;
-}
-
-static LyfValue *
-copy_or_null(const LyfValue *value)
-{
-	return value != NULL && value->kind != LYF_NULL ? lyf_value_copy(value) : NULL;
-}
-
-static void
-init_session(LyfReader *reader, const LyfAccount *account)
-{
-	LyfSession *session = &reader->own_session;
-	const LyfValue *started = lyf_value_get(reader->options.position, "started");
-
-	lyf_scope_init(&session->scope, NULL);
-	lyf_scope_set(&session->scope, "config", account->config);
-	session->config = account->config;
-	session->started = lyf_value_is(started, LYF_INT) ? started->u.integer : lyf_now();
-	session->stats = reader->options.stats;
-	session->cxt = reader->cxt;
-	session->secrets = account->secrets;
-	session->secret_count = account->secret_count;
-	session->secrets_given = account->secret_count;
-	session->identity = account->identity;
-	session->store = &lyf_credential_store;
-	session->store_arg = account;
-	session->concurrency = lyf_read_concurrency(account->connector, session);
-	reader->session = session;
-}
-
-/* without a user mapping secrets may be missing, but not where something is to be read */
-static LyfFailure *
-require_secrets(const LyfAccount *account)
-{
-	LyfFailure *failure;
-
-	if (account->has_mapping)
-		return NULL;
-	failure = lyf_spec_check(account->connector, account->given, true);
-	if (failure != NULL)
-		lyf_failure_detail(failure, "Role \"%s\" has no user mapping for server \"%s\".",
-						   GetUserNameFromId(account->user, true), account->server_name);
-	return failure;
-}
-
-LyfFailure *
-lyf_reader_begin(const LyfAccount *account, LyfStream *stream,
-				 const LyfReadOptions *options, LyfReader **out)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	LyfReader  *reader;
-
-	*out = NULL;
-	LYF_TRY(require_secrets(account));
-	reader = lyf_reader_make(stream);
-	MemoryContextSwitchTo(reader->cxt);
-	reader->server_name = pstrdup(account->server_name);
-	reader->options = *options;
-	reader->options.state = copy_or_null(options->state);
-	reader->options.position = copy_or_null(options->position);
-	reader->options.cursor_low = copy_or_null(options->cursor_low);
-	reader->options.cursor_high = copy_or_null(options->cursor_high);
-	init_session(reader, account);
-	MemoryContextSwitchTo(caller);
-	return lyf_reader_begin_made(reader, out);
-}
-
-LyfFailure *
-lyf_reader_restart(LyfReader *reader, const LyfReadOptions *options)
-{
-	end_read(reader);
-	reader->options.partition_wanted = options->partition_wanted;
-	reader->options.partition_arg = options->partition_arg;
-	reader->options.cursor_low = options->cursor_low;
-	reader->options.cursor_high = options->cursor_high;
-	reader->started = false;
-	reader->finished = false;
-	reader->slice_done = false;
-	return lyf_reader_redact(reader, begin_read(reader));
 }

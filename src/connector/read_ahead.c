@@ -78,11 +78,12 @@ slice_ahead(LyfReader *reader, int place)
 	return NULL;
 }
 
-/* Send the first request of the next slice that has none on its way; false: none is known. */
+/* Send the first request of the next slice that has none on its way; false: none is known, or it begins without one. */
 static bool
 send_slice(LyfReader *reader)
 {
-	LyfSlice   *slice = slice_ahead(reader, reader->slices_ahead);
+	bool		no_request = reader->lazy || reader->stream->jobs != NULL;
+	LyfSlice   *slice = no_request ? NULL : slice_ahead(reader, reader->slices_ahead);
 	LyfFetch   *fetch;
 
 	if (slice == NULL || lyf_read_make_fetch(reader, slice, NULL, &fetch) != NULL)

@@ -131,8 +131,7 @@ lyf_read(PG_FUNCTION_ARGS)
 				 errmsg("server and stream must not be null")));
 	InitMaterializedSRF(fcinfo, 0);
 	output.account = lyf_account_get(lyf_server_get(text_to_cstring(PG_GETARG_TEXT_PP(0))), GetUserId());
-	LYF_CHECK(lyf_connector_stream(output.account->connector, text_to_cstring(PG_GETARG_TEXT_PP(1)),
-								   &output.stream));
+	LYF_CHECK(lyf_account_stream(output.account, text_to_cstring(PG_GETARG_TEXT_PP(1)), &output.stream));
 	if (!PG_ARGISNULL(2))
 		options.state = lyf_value_from_jsonb(PG_GETARG_JSONB_P(2));
 	options.stats = &stats;

@@ -48,19 +48,21 @@ static LyfFailure *
 parent_begin(LyfParent *parent, LyfSession *session, const LyfValue *state, void **out)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	LyfReader  *reader = lyf_reader_make(parent->stream);
+	LyfReader  *reader = lyf_reader_make();
 	LyfReader  *begun = NULL;
 	LyfValue   *own = NULL;
 	LyfFailure *failure;
 
+	reader->session = session;
+	reader->is_parent = true;
 	MemoryContextSwitchTo(reader->cxt);
 	failure = parent_state_in(parent, session, state, &own);
+	reader->options.state = own;
+	if (failure == NULL)
+		failure = lyf_reader_use(reader, parent->stream);
 	MemoryContextSwitchTo(caller);
 	if (failure != NULL)
 		return failure;
-	reader->options.state = own;
-	reader->session = session;
-	reader->is_parent = true;
 	failure = lyf_reader_begin_made(reader, &begun);
 	*out = begun;
 	return failure;

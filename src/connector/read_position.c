@@ -110,6 +110,10 @@ lyf_reader_position(LyfReader *reader)
 		return reader->options.position != NULL ? lyf_value_copy(reader->options.position) : lyf_value_make(LYF_MAP);
 	position = lyf_value_make(LYF_MAP);
 	lyf_value_set(position, "started", lyf_value_int(reader->session->started));
+	if (reader->is_first)
+		lyf_value_set(position, "first", lyf_value_bool(true));
+	if (reader->lazy)
+		lyf_value_set(position, "lazy", lyf_value_bool(true));
 	if (reader->router_state != NULL && reader->routing != NULL)
 		lyf_value_set(position, "parents", lyf_value_copy(reader->router_state));
 	lyf_value_set(position, "partitions", lyf_value_int(reader->partition_count));

@@ -21,9 +21,6 @@
 #include "base/catalog.h"
 #include "connector/connector.h"
 
-/* how many names a message lists */
-#define MAX_LISTED	20
-
 typedef struct CacheEntry
 {
 	char		name[NAMEDATALEN];	/* key */
@@ -74,10 +71,9 @@ open_cache(void)
 }
 
 /*
- * What keeps all streams of a manifest from being read: calls that the API
- * counts in a way not known, or a configuration that is to be rewritten first.
- * (Migrations do not count: they bring configurations of old versions up to the
- * specification, which those given here are checked against.)
+ * What all streams of a manifest have in common.  A failure keeps all of them from being
+ * read: calls that the API counts in a way not known, or a configuration that is to be
+ * rewritten in such a way.
  */
 static LyfFailure *
 compile_common(LyfConnector *connector)
@@ -86,10 +82,8 @@ compile_common(LyfConnector *connector)
 	LyfComponent budget = lyf_component_child(&top, "api_budget");
 	LyfComponent spec = lyf_component_child(&top, "spec");
 	LyfComponent rules = lyf_component_child(&spec, "config_normalization_rules");
-	LyfComponent transformation = lyf_component_item(&rules, "transformations", 0);
 
-	if (transformation.json != NULL)
-		return lyf_component_unsupported(&transformation);
+	LYF_TRY(lyf_config_rules_compile(&rules, &connector->rules));
 	return lyf_budget_compile(&budget, &connector->budget);
 }
 
@@ -225,82 +219,4 @@ lyf_connector_get(const char *name)
 		entry->connector = connector;
 	}
 	return entry->connector;
-}
-
-/* A stream as the manifest lists it: by its name, or by its place if it has none. */
-typedef struct ListedStream
-{
-	json_t	   *json;
-	const char *name;
-} ListedStream;
-
-static List *
-list_streams(const LyfConnector *connector)
-{
-	static const char *const lists[] = {"streams", "dynamic_streams"};
-	List	   *streams = NIL;
-
-	for (int i = 0; i < lengthof(lists); i++)
-	{
-		json_t	   *json;
-		size_t		n;
-
-		json_array_foreach(json_object_get(connector->manifest, lists[i]), n, json)
-		{
-			ListedStream *stream = palloc(sizeof(ListedStream));
-			const char *name = json_string_value(json_object_get(json, "name"));
-
-			stream->json = json;
-			stream->name = name != NULL && *name != '\0' ? name : psprintf("%s[%zu]", lists[i], n);
-			streams = lappend(streams, stream);
-		}
-	}
-	return streams;
-}
-
-List *
-lyf_connector_stream_names(const LyfConnector *connector)
-{
-	List	   *names = NIL;
-	ListCell   *lc;
-
-	foreach(lc, list_streams(connector))
-		names = lappend(names, pstrdup(((ListedStream *) lfirst(lc))->name));
-	return names;
-}
-
-static LyfFailure *
-unknown_stream(const LyfConnector *connector, const char *name)
-{
-	List	   *names = lyf_connector_stream_names(connector);
-	StringInfoData listed;
-
-	initStringInfo(&listed);
-	for (int i = 0; i < Min(list_length(names), MAX_LISTED); i++)
-		appendStringInfo(&listed, "%s%s", i > 0 ? ", " : "", (char *) list_nth(names, i));
-	if (list_length(names) > MAX_LISTED)
-		appendStringInfo(&listed, " and %d more", list_length(names) - MAX_LISTED);
-	return lyf_failure_hint(lyf_failure(ERRCODE_FDW_TABLE_NOT_FOUND,
-										"connector \"%s\" has no stream \"%s\"", connector->name, name),
-							"It has: %s.", listed.data);
-}
-
-LyfFailure *
-lyf_connector_stream(const LyfConnector *connector, const char *name, LyfStream **stream)
-{
-	ListCell   *lc;
-
-	foreach(lc, list_streams(connector))
-	{
-		ListedStream *listed = lfirst(lc);
-		LyfComponent c;
-
-		if (strcmp(listed->name, name) != 0)
-			continue;
-		if (connector->unusable != NULL)
-			return lyf_failure_copy(connector->unusable);
-		c = lyf_component(listed->json, psprintf("streams.%s", name));
-		return lyf_stream_compile(&c, connector->manifest, connector->budget, stream);
-	}
-	return unknown_stream(connector, name);
 }

@@ -509,3 +509,13 @@ lyf_spec_check(const LyfConnector *connector, const LyfValue *config, bool secre
 
 	return check_value(&check, &top, lyf_spec_get(connector), config);
 }
+
+LyfFailure *
+lyf_spec_validate(const LyfConnector *connector, const char *name, const LyfValue *schema, const LyfValue *value)
+{
+	Check		check = {connector, true, false};
+	Property	top = {0};
+	Property	at = {&top, name, 1};
+
+	return check_value(&check, &at, schema, value);
+}

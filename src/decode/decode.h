@@ -8,7 +8,7 @@
 #include "access/tupdesc.h"
 #include "extract/extract.h"
 
-/* in decoder.c: page to bodies; a const table of kinds, one file each (json.c, later csv.c, xml.c ...) */
+/* in decoder.c: page to bodies; a const table of kinds, a file each: decoder_<kind>.c */
 
 typedef struct LyfDecoder LyfDecoder;
 
@@ -17,13 +17,89 @@ extern LyfFailure *lyf_decoder_compile(const LyfComponent *c, LyfDecoder **out);
 /* the bodies of a page: a list value whose members the selector is run on */
 extern LyfFailure *lyf_decode_page(LyfDecoder *decoder, LyfPage *page, LyfValue **bodies);
 
-/* in select.c: bodies to records: extractor, filter, transformations (transform.c), normalization */
+/* in path.c: paths of keys, list indexes and globs, as the dpath library has them */
 
-typedef struct LyfSelector LyfSelector;
+#define LYF_PATH_MAX	32
 
-/* stream is the DeclarativeStream component: its retriever.record_selector, transformations, schema.
- * transform_first: client-side incremental streams transform before they filter. */
-extern LyfFailure *lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first, LyfSelector **out);
+typedef struct LyfPath
+{
+	int			len;
+	const char *part[LYF_PATH_MAX];
+	bool		glob;			/* has any part a *, ? or [ ? */
+} LyfPath;
+
+/* parts of a list of templates, evaluated; parts of a list of texts */
+extern LyfFailure *lyf_path_make(const LyfComponent *c, LyfPath *path);
+
+/* a path whose parts are templates */
+typedef struct LyfPathTemplate
+{
+	LyfTemplate **part;
+	int			len;
+} LyfPathTemplate;
+
+/* c's field, a list of texts and numbers; none is a path of no parts */
+extern LyfFailure *lyf_path_template_compile(const LyfComponent *c, const char *field, LyfPathTemplate *out);
+extern LyfFailure *lyf_path_template_eval(const LyfPathTemplate *compiled, const LyfScope *scope, LyfPath *path);
+
+/* where a value hangs: its container, and its index if that is a list */
+typedef struct LyfMatch
+{
+	LyfValue   *container;
+	LyfValue   *value;
+	uint32		index;
+} LyfMatch;
+
+typedef struct LyfMatches
+{
+	LyfMatch   *match;			/* palloc'd */
+	int			count;
+	int			room;
+} LyfMatches;
+
+/* the value at a path without globs, or NULL */
+extern LyfValue *lyf_path_get(const LyfValue *root, const LyfPath *path);
+
+/* the same with globs, which may match one value only */
+extern LyfFailure *lyf_path_get_sole(LyfValue *root, const LyfPath *path, LyfValue **value);
+
+/* all values that match, children of a node before its grandchildren */
+extern void lyf_path_find(LyfValue *root, const LyfPath *path, LyfMatches *places);
+
+/* every value below root */
+extern void lyf_path_find_all(LyfValue *root, LyfMatches *places);
+
+/* put value there, making what is missing above; no globs */
+extern LyfFailure *lyf_path_set(LyfValue *root, const LyfPath *path, LyfValue *value);
+
+/* what stands there becomes another value, which it then shares what it holds with */
+extern void lyf_match_set(const LyfMatch *place, const LyfValue *value);
+
+/* take a value out: a map loses the member, a list its last item, others become null */
+extern void lyf_match_remove(const LyfMatch *place);
+extern void lyf_path_remove(LyfValue *root, const LyfPath *path);
+
+/* is it there still, after others were taken out? */
+extern bool lyf_match_holds(const LyfMatch *place);
+
+/* in transform.c: what changes records in place */
+
+typedef struct LyfTransform LyfTransform;
+
+extern LyfFailure *lyf_transform_compile(const LyfComponent *c, LyfTransform **out);
+extern LyfFailure *lyf_transform_apply(LyfTransform *transform, const LyfScope *scope, LyfValue *record);
+
+/* in transform_fields.c: a template with a value_type, as AddFields has it */
+
+typedef struct LyfTypedTemplate
+{
+	LyfTemplate *value;
+	unsigned	types;			/* 0: any */
+} LyfTypedTemplate;
+
+/* of the fields "value" and "value_type" */
+extern LyfFailure *lyf_typed_template_compile(const LyfComponent *c, LyfTypedTemplate *out);
+extern LyfFailure *lyf_typed_template_eval(const LyfTypedTemplate *typed, const LyfScope *scope, LyfValue **value);
 
 typedef struct LyfRecords
 {
@@ -32,6 +108,33 @@ typedef struct LyfRecords
 	int			room;
 	LyfPageFacts facts;			/* what paging may know */
 } LyfRecords;
+
+/* in extractor.c: bodies to raw records */
+
+typedef struct LyfExtractor LyfExtractor;
+
+extern LyfFailure *lyf_extractor_compile(const LyfComponent *c, LyfExtractor **out);	/* json NULL: each body is one, or a list of them */
+
+extern void lyf_records_add(LyfRecords *records, LyfValue *record);
+
+/* the raw records of a page, and how many there are (facts); replaces what is in records; memory: CurrentMemoryContext */
+extern LyfFailure *lyf_extract(const LyfExtractor *extractor, const LyfSession *session, LyfDecoder *decoder,
+							   LyfPage *page, LyfRecords *records);
+
+/* in select.c: bodies to records: extractor, filter, transformations (transform.c), normalization */
+
+typedef struct LyfSelector LyfSelector;
+
+/*
+ * stream is the DeclarativeStream component: its retriever.record_selector, transformations,
+ * schema.  transform_first: client-side incremental streams transform before they filter.
+ * extractor: in place of the selector's own, or NULL.
+ */
+extern LyfFailure *lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first,
+										LyfExtractor *extractor, LyfSelector **out);
+
+/* the schema that records are normalized by, where it was not known when the selector was compiled */
+extern void lyf_selector_set_schema(LyfSelector *selector, const LyfValue *schema);
 
 /* select the records of one page; replaces what is in records; memory: CurrentMemoryContext */
 extern LyfFailure *lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *scope,

@@ -11,67 +11,85 @@
 
 /* in decoder_*.c: a kind of decoder, a row of the table in decoder.c */
 
+/* bodies while they are found: a list, and where its next one hangs */
+typedef struct LyfBodies
+{
+	LyfValue   *list;
+	LyfValue  **tail;
+} LyfBodies;
+
 typedef struct LyfDecoderKind
 {
 	const char *type;
-	/* MUST: the page's bodies, a list; page->body is what templates see as `response` */
-	LyfFailure *(*decode) (LyfPage *page, LyfValue **bodies);
+	/* make the kind's own state;  MAY be NULL: it has none */
+	LyfFailure *(*compile) (const LyfComponent *c, void **state);
+	/*
+	 * the page's bodies, and page->body, which templates see as `response`.  MAY be NULL: the
+	 * response's bytes are parsed, the first body is what templates see
+	 */
+	LyfFailure *(*decode) (const void *state, LyfPage *page, LyfBodies *bodies);
+	/* MUST: add the bodies in bytes, which may be changed; bytes[len] is 0 */
+	LyfFailure *(*parse) (const void *state, char *bytes, size_t len, LyfBodies *bodies);
 } LyfDecoderKind;
 
-extern LyfFailure *lyf_decode_json(LyfPage *page, LyfValue **bodies);
-extern LyfFailure *lyf_decode_json_lines(LyfPage *page, LyfValue **bodies);
-extern LyfFailure *lyf_decode_lines(LyfPage *page, LyfValue **bodies);
-
-/* in path.c: paths of keys, list indexes and globs, as the dpath library has them */
-
-#define LYF_PATH_MAX	32
-
-typedef struct LyfPath
+struct LyfDecoder
 {
-	int			len;
-	const char *part[LYF_PATH_MAX];
-	bool		glob;			/* has any part a *, ? or [ ? */
-} LyfPath;
+	const LyfDecoderKind *kind;
+	void	   *state;
+};
 
-/* parts of a list of templates, evaluated; parts of a list of texts */
-extern LyfFailure *lyf_path_make(const LyfComponent *c, LyfPath *path);
+extern const LyfDecoderKind lyf_decoder_json;
+extern const LyfDecoderKind lyf_decoder_json_items;
+extern const LyfDecoderKind lyf_decoder_json_lines;
+extern const LyfDecoderKind lyf_decoder_lines;
+extern const LyfDecoderKind lyf_decoder_csv;
+extern const LyfDecoderKind lyf_decoder_xml;
+extern const LyfDecoderKind lyf_decoder_gzip;
+extern const LyfDecoderKind lyf_decoder_zip;
 
-/* where a value hangs: its container, and its index if that is a list */
-typedef struct LyfPlace
+extern void lyf_bodies_init(LyfBodies *bodies);
+extern void lyf_bodies_add(LyfBodies *bodies, LyfValue *body);
+
+/* the first one is what templates see as `response` */
+extern void lyf_bodies_are_response(const LyfBodies *bodies, LyfPage *page);
+
+/* the decoder of what is in an archive */
+extern LyfFailure *lyf_decoder_compile_inner(const LyfComponent *c, void **state);
+extern LyfFailure *lyf_decoder_parse(const LyfDecoder *decoder, char *bytes, size_t len, LyfBodies *bodies);
+
+/* in inflate.c: what was compressed, in CurrentMemoryContext, with a 0 behind it; together no more than a response may have */
+
+typedef struct LyfInflated
 {
-	LyfValue   *container;
-	LyfValue   *value;
-	uint32		index;
-} LyfPlace;
+	char	   *bytes;
+	size_t		len;
+	size_t		room;
+	size_t		before;			/* bytes of the page that were inflated before these */
+} LyfInflated;
 
-typedef struct LyfPlaces
-{
-	LyfPlace   *place;			/* palloc'd */
-	int			count;
-	int			room;
-} LyfPlaces;
+extern bool lyf_is_gzip(const char *bytes, size_t len);
 
-/* the value at a path without globs, or NULL */
-extern LyfValue *lyf_path_get(const LyfValue *root, const LyfPath *path);
+/* the members of a gzip file, one after the other */
+extern LyfFailure *lyf_gunzip(const char *bytes, size_t len, LyfInflated *out);
 
-/* all values that match, children of a node before its grandchildren */
-extern void lyf_path_find(LyfValue *root, const LyfPath *path, LyfPlaces *places);
+/* deflated bytes without a header, and the checksum that archives have of bytes */
+extern LyfFailure *lyf_inflate_raw(const char *bytes, size_t len, LyfInflated *out);
+extern uint32 lyf_crc32(const char *bytes, size_t len);
 
-/* every value below root */
-extern void lyf_path_find_all(LyfValue *root, LyfPlaces *places);
+/* the failure of having more than a response may have; NULL: it has not */
+extern LyfFailure *lyf_inflate_check(size_t len);
 
-/* put value there, making what is missing above; no globs */
-extern LyfFailure *lyf_path_set(LyfValue *root, const LyfPath *path, LyfValue *value);
+/* in expander.c: records that hold lists of records */
 
-/* take a value out: a map loses the member, a list its last item, others become null */
-extern void lyf_place_remove(const LyfPlace *place);
+typedef struct LyfExpander LyfExpander;
 
-/* in transform.c: what changes records in place */
+extern LyfFailure *lyf_expander_compile(const LyfComponent *c, LyfExpander **out);	/* json NULL: *out NULL */
 
-typedef struct LyfTransform LyfTransform;
+/* add what becomes of a record */
+extern LyfFailure *lyf_expand(const LyfExpander *expander, const LyfSession *session, LyfValue *record,
+							  LyfRecords *records);
 
-extern LyfFailure *lyf_transform_compile(const LyfComponent *c, LyfTransform **out);
-extern LyfFailure *lyf_transform_apply(LyfTransform *transform, const LyfScope *scope, LyfValue *record);
+/* in transform.c */
 
 /* does it leave the field alone; and if it does not: does it always set it to a member of the slice, which? */
 extern bool lyf_transform_touches(const LyfTransform *transform, const char *field);

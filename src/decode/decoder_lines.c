@@ -64,16 +64,13 @@ find_end(char *p, char *end, bool returns, char **next)
 }
 
 static LyfFailure *
-read_lines(LyfPage *page, LineFunction read_line, bool returns, LyfValue **bodies)
+read_lines(char *bytes, size_t len, LineFunction read_line, bool returns, LyfBodies *bodies)
 {
-	char	   *end = page->response->body + page->response->body_len;
-	LyfValue  **tail;
+	char	   *end = bytes + len;
 	char	   *next;
 	int64		number = 0;
 
-	*bodies = lyf_value_make(LYF_LIST);
-	tail = &(*bodies)->u.first;
-	for (char *p = page->response->body; p < end; p = next)
+	for (char *p = bytes; p < end; p = next)
 	{
 		char	   *line_end = find_end(p, end, returns, &next);
 		LyfValue   *body;
@@ -84,45 +81,42 @@ read_lines(LyfPage *page, LineFunction read_line, bool returns, LyfValue **bodie
 			failure = lyf_memory_check(0);
 		if (failure != NULL)
 			return lyf_failure_detail(failure, "It is line " INT64_FORMAT " of the page.", number);
-		if (body == NULL)
-			continue;
-		*tail = body;
-		tail = &body->next;
-		(*bodies)->len++;
+		if (body != NULL)
+			lyf_bodies_add(bodies, body);
 	}
 	return NULL;
 }
 
-/* templates see the first body as `response` */
-static void
-set_response(LyfPage *page, const LyfValue *bodies)
+static LyfFailure *
+parse_json_lines(const void *state, char *bytes, size_t len, LyfBodies *bodies)
 {
-	page->body = bodies->len > 0 ? lyf_value_alias(bodies->u.first) : lyf_value_make(LYF_MAP);
-	page->body_parsed = true;
+	return read_lines(bytes, len, read_json_line, false, bodies);
 }
 
-LyfFailure *
-lyf_decode_json_lines(LyfPage *page, LyfValue **bodies)
+static LyfFailure *
+parse_lines(const void *state, char *bytes, size_t len, LyfBodies *bodies)
 {
+	return read_lines(bytes, len, read_text_line, true, bodies);
+}
+
+static LyfFailure *
+decode_json_lines(const void *state, LyfPage *page, LyfBodies *bodies)
+{
+	LyfHttpResponse *response = page->response;
+
 	/* a predicate has looked at the page and so has parsed it in place: fine if it was one document */
 	if (page->body_parsed && lyf_value_is(page->body, LYF_MAP) && page->body->len > 0)
 	{
-		*bodies = lyf_value_make(LYF_LIST);
-		lyf_value_append(*bodies, lyf_value_alias(page->body));
+		lyf_bodies_add(bodies, lyf_value_alias(page->body));
 		return NULL;
 	}
-	if (page->body_parsed && page->response->body_len > 0)
+	if (page->body_parsed && response->body_len > 0)
 		return lyf_failure(ERRCODE_FEATURE_NOT_SUPPORTED,
 						   "JsonlDecoder together with a predicate on the response is not supported");
-	LYF_TRY(read_lines(page, read_json_line, false, bodies));
-	set_response(page, *bodies);
+	LYF_TRY(parse_json_lines(state, response->body, response->body_len, bodies));
+	lyf_bodies_are_response(bodies, page);
 	return NULL;
 }
 
-LyfFailure *
-lyf_decode_lines(LyfPage *page, LyfValue **bodies)
-{
-	LYF_TRY(read_lines(page, read_text_line, true, bodies));
-	set_response(page, *bodies);
-	return NULL;
-}
+const LyfDecoderKind lyf_decoder_json_lines = {"JsonlDecoder", NULL, decode_json_lines, parse_json_lines};
+const LyfDecoderKind lyf_decoder_lines = {"IterableDecoder", NULL, NULL, parse_lines};

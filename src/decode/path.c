@@ -39,6 +39,46 @@ lyf_path_make(const LyfComponent *c, LyfPath *path)
 	return NULL;
 }
 
+LyfFailure *
+lyf_path_template_compile(const LyfComponent *c, const char *field, LyfPathTemplate *out)
+{
+	size_t		count;
+
+	LYF_TRY(lyf_component_list(c, field, &count));
+	if (count > LYF_PATH_MAX)
+		return lyf_component_invalid(c, "%s has more than %d parts", field, LYF_PATH_MAX);
+	out->part = palloc(sizeof(LyfTemplate *) * (count + 1));
+	out->len = count;
+	for (size_t i = 0; i < count; i++)
+	{
+		LyfComponent part = lyf_component_item(c, field, i);
+		const char *text = json_string_value(part.json);
+
+		if (json_is_integer(part.json))
+			text = psprintf(INT64_FORMAT, (int64) json_integer_value(part.json));
+		if (text == NULL)
+			return lyf_component_invalid(&part, "a text expected");
+		LYF_TRY(lyf_component_compile(&part, text, &out->part[i]));
+	}
+	return NULL;
+}
+
+LyfFailure *
+lyf_path_template_eval(const LyfPathTemplate *compiled, const LyfScope *scope, LyfPath *path)
+{
+	path->len = compiled->len;
+	path->glob = false;
+	for (int i = 0; i < path->len; i++)
+	{
+		char	   *text;
+
+		LYF_TRY(lyf_template_eval_text(compiled->part[i], scope, &text));
+		path->part[i] = text;
+		path->glob = path->glob || strpbrk(text, "*?[") != NULL;
+	}
+	return NULL;
+}
+
 static bool
 is_decimal(const char *text)
 {
@@ -207,7 +247,7 @@ typedef struct Search
 	const LyfPath *path;
 	int			prefix;			/* parts before the **; all, if there is none */
 	bool		any_depth;		/* is there one? */
-	LyfPlaces  *places;
+	LyfMatches  *places;
 } Search;
 
 /* the parts behind the ** must match the last steps */
@@ -232,17 +272,17 @@ is_match(const Search *search, const Step *step)
 }
 
 static void
-add_place(LyfPlaces *places, const Step *step)
+add_place(LyfMatches *places, const Step *step)
 {
 	if (places->count == places->room)
 	{
 		places->room = Max(16, places->room * 2);
-		places->place = places->place == NULL ? palloc(places->room * sizeof(LyfPlace)) :
-			repalloc_huge(places->place, places->room * sizeof(LyfPlace));
+		places->match = places->match == NULL ? palloc(places->room * sizeof(LyfMatch)) :
+			repalloc_huge(places->match, places->room * sizeof(LyfMatch));
 	}
-	places->place[places->count].container = step->container;
-	places->place[places->count].value = step->node;
-	places->place[places->count].index = step->index;
+	places->match[places->count].container = step->container;
+	places->match[places->count].value = step->node;
+	places->match[places->count].index = step->index;
 	places->count++;
 }
 
@@ -285,7 +325,7 @@ search_below(const Search *search, LyfValue *node, const Step *up)
 }
 
 void
-lyf_path_find(LyfValue *root, const LyfPath *path, LyfPlaces *places)
+lyf_path_find(LyfValue *root, const LyfPath *path, LyfMatches *places)
 {
 	Search		search = {.path = path, .prefix = path->len, .places = places};
 
@@ -300,8 +340,24 @@ lyf_path_find(LyfValue *root, const LyfPath *path, LyfPlaces *places)
 	search_below(&search, root, NULL);
 }
 
+LyfFailure *
+lyf_path_get_sole(LyfValue *root, const LyfPath *path, LyfValue **value)
+{
+	LyfMatches	matches = {0};
+
+	*value = path->glob ? NULL : lyf_path_get(root, path);
+	if (!path->glob)
+		return NULL;
+	lyf_path_find(root, path, &matches);
+	if (matches.count > 1)
+		return lyf_failure(ERRCODE_DATA_EXCEPTION, "a path matches more than one value");
+	if (matches.count == 1)
+		*value = matches.match[0].value;
+	return NULL;
+}
+
 void
-lyf_path_find_all(LyfValue *root, LyfPlaces *places)
+lyf_path_find_all(LyfValue *root, LyfMatches *places)
 {
 	static const LyfPath everything = {.len = 1, .part = {"**"}, .glob = true};
 
@@ -367,7 +423,7 @@ lyf_path_set(LyfValue *root, const LyfPath *path, LyfValue *value)
 }
 
 void
-lyf_place_remove(const LyfPlace *place)
+lyf_match_remove(const LyfMatch *place)
 {
 	LyfValue   *container = place->container;
 	LyfValue  **link = &container->u.first;
@@ -385,4 +441,38 @@ lyf_place_remove(const LyfPlace *place)
 		return;
 	*link = place->value->next;
 	container->len--;
+}
+
+/* taking out others may have taken it out, too */
+bool
+lyf_match_holds(const LyfMatch *place)
+{
+	return place->container->kind == LYF_MAP || place->index < place->container->len;
+}
+
+void
+lyf_match_set(const LyfMatch *place, const LyfValue *value)
+{
+	place->value->kind = value->kind;
+	place->value->flags = value->flags;
+	place->value->len = value->len;
+	place->value->u = value->u;
+}
+
+void
+lyf_path_remove(LyfValue *root, const LyfPath *path)
+{
+	LyfMatches	places = {0};
+
+	if (path->len == 1 && !path->glob)
+	{
+		lyf_value_remove(root, path->part[0]);
+		return;
+	}
+	lyf_path_find(root, path, &places);
+	for (int i = 0; i < places.count; i++)
+	{
+		if (lyf_match_holds(&places.match[i]))
+			lyf_match_remove(&places.match[i]);
+	}
 }

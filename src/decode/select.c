@@ -2,7 +2,7 @@
  * select.c
  *		Bodies to records: RecordSelector.
  *
- * The extractor finds records at a path of each body; the filter keeps some, the
+ * The extractor finds records in the bodies; the filter keeps some, the
  * stream's transformations change them in place (the other way round where the
  * manifest or a client-side cursor says so), and normalization, if asked for, brings
  * their values to the schema's types.
@@ -17,43 +17,14 @@
 
 struct LyfSelector
 {
-	LyfTemplate **field_path;
-	int			field_path_len;
+	LyfExtractor *extractor;
 	LyfTemplate *filter;		/* RecordFilter's condition, or NULL */
 	LyfTransform **transforms;
 	int			transform_count;
 	bool		transform_first;
+	bool		normalize;
 	const LyfValue *normalize_by;	/* the schema, or NULL: as the source has it */
 };
-
-static LyfFailure *
-compile_extractor(const LyfComponent *c, LyfSelector *selector)
-{
-	LyfComponent expander = lyf_component_child(c, "record_expander");
-	size_t		count;
-
-	if (strcmp(c->type, "DpathExtractor") != 0)
-		return lyf_component_unsupported(c);
-	LYF_TRY(lyf_component_list(c, "field_path", &count));
-	if (expander.json != NULL)
-		return lyf_component_unsupported(&expander);
-	if (count > LYF_PATH_MAX)
-		return lyf_component_invalid(c, "field_path has more than %d parts", LYF_PATH_MAX);
-	selector->field_path = palloc(sizeof(LyfTemplate *) * (count + 1));
-	selector->field_path_len = count;
-	for (size_t i = 0; i < count; i++)
-	{
-		LyfComponent part = lyf_component_item(c, "field_path", i);
-		const char *text = json_string_value(part.json);
-
-		if (json_is_integer(part.json))
-			text = psprintf(INT64_FORMAT, (int64) json_integer_value(part.json));
-		if (text == NULL)
-			return lyf_component_invalid(&part, "a text expected");
-		LYF_TRY(lyf_component_compile(&part, text, &selector->field_path[i]));
-	}
-	return NULL;
-}
 
 /* a client-side cursor filters by itself: without a condition there is nothing else to do then */
 static LyfFailure *
@@ -88,6 +59,13 @@ compile_transforms(const LyfComponent *stream, LyfSelector *selector)
 	return NULL;
 }
 
+void
+lyf_selector_set_schema(LyfSelector *selector, const LyfValue *schema)
+{
+	if (selector->normalize)
+		selector->normalize_by = schema;
+}
+
 static LyfFailure *
 compile_normalization(const LyfComponent *c, const LyfValue *schema, LyfSelector *selector)
 {
@@ -97,20 +75,20 @@ compile_normalization(const LyfComponent *c, const LyfValue *schema, LyfSelector
 	if (json_is_object(custom.json))
 		return lyf_component_unsupported(&custom);
 	LYF_TRY(lyf_component_text(c, "schema_normalization", "None", &how));
-	if (strcmp(how, "Default") == 0)
-		selector->normalize_by = schema;
-	else if (strcmp(how, "None") != 0)
+	selector->normalize = strcmp(how, "Default") == 0;
+	if (!selector->normalize && strcmp(how, "None") != 0)
 		return lyf_component_invalid(c, "schema_normalization must be None or Default");
+	lyf_selector_set_schema(selector, schema);
 	return NULL;
 }
 
 LyfFailure *
 lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool transform_first,
-					 LyfSelector **out)
+					 LyfExtractor *extractor, LyfSelector **out)
 {
 	LyfComponent retriever = lyf_component_child(stream, "retriever");
 	LyfComponent c = lyf_component_child(&retriever, "record_selector");
-	LyfComponent extractor = lyf_component_child(&c, "extractor");
+	LyfComponent own = lyf_component_child(&c, "extractor");
 	LyfComponent filter = lyf_component_child(&c, "record_filter");
 	LyfSelector *selector = palloc0(sizeof(LyfSelector));
 
@@ -118,91 +96,17 @@ lyf_selector_compile(const LyfComponent *stream, const LyfValue *schema, bool tr
 		return lyf_component_invalid(&retriever, "record_selector is missing");
 	if (strcmp(c.type, "RecordSelector") != 0)
 		return lyf_component_unsupported(&c);
-	if (extractor.json == NULL)
+	if (own.json == NULL)
 		return lyf_component_invalid(&c, "extractor is missing");
-	LYF_TRY(compile_extractor(&extractor, selector));
+	selector->extractor = extractor;
+	if (extractor == NULL)
+		LYF_TRY(lyf_extractor_compile(&own, &selector->extractor));
 	LYF_TRY(compile_filter(&filter, transform_first, selector));
 	LYF_TRY(compile_transforms(stream, selector));
 	LYF_TRY(compile_normalization(&c, schema, selector));
 	LYF_TRY(lyf_component_bool(&c, "transform_before_filtering", transform_first,
 							   &selector->transform_first));
 	*out = selector;
-	return NULL;
-}
-
-/* the path of this read: it sees nothing but the configuration */
-static LyfFailure *
-evaluate_path(const LyfSelector *selector, const LyfSession *session, LyfPath *path, bool *fan_out)
-{
-	path->len = selector->field_path_len;
-	path->glob = false;
-	*fan_out = false;
-	for (int i = 0; i < path->len; i++)
-	{
-		char	   *text;
-
-		LYF_TRY(lyf_template_eval_text(selector->field_path[i], &session->scope, &text));
-		path->part[i] = text;
-		path->glob = path->glob || strpbrk(text, "*?[") != NULL;
-		*fan_out = *fan_out || strcmp(text, "*") == 0;
-	}
-	return NULL;
-}
-
-static void
-add_record(LyfRecords *records, LyfValue *record)
-{
-	if (records->count == records->room)
-	{
-		records->room = Max(1024, records->room * 2);
-		records->record = records->record == NULL ? palloc(records->room * sizeof(LyfValue *)) :
-			repalloc_huge(records->record, records->room * sizeof(LyfValue *));
-	}
-	records->record[records->count++] = record;
-}
-
-/* a list's items, or the value itself if there is something to it */
-static void
-add_extracted(LyfRecords *records, LyfValue *extracted)
-{
-	if (extracted->kind == LYF_LIST)
-	{
-		lyf_foreach(record, extracted)
-			add_record(records, record);
-	}
-	else if (lyf_value_truth(extracted))
-		add_record(records, extracted);
-}
-
-/*
- * With a * in it, all that matches is records, lists among them too; else there may be one
- * match.
- */
-static LyfFailure *
-extract(LyfValue *body, const LyfPath *path, bool fan_out, LyfRecords *records)
-{
-	LyfPlaces	places = {0};
-	LyfValue   *found;
-
-	if (!path->glob)
-	{
-		found = lyf_path_get(body, path);
-		if (found != NULL)
-			add_extracted(records, found);
-		return NULL;
-	}
-	lyf_path_find(body, path, &places);
-	if (fan_out)
-	{
-		for (int i = 0; i < places.count; i++)
-			add_record(records, places.place[i].value);
-		return NULL;
-	}
-	if (places.count > 1)
-		return lyf_failure(ERRCODE_DATA_EXCEPTION,
-						   "field_path matches more than one value of the response");
-	if (places.count == 1)
-		add_extracted(records, places.place[0].value);
 	return NULL;
 }
 
@@ -258,30 +162,27 @@ normalize_records(const LyfSelector *selector, LyfRecords *records)
 	}
 }
 
+/* templates that look at the response must not see what is made of the records */
+static LyfFailure *
+keep_response(const LyfSelector *selector, LyfPage *page)
+{
+	if (!page->watched || (selector->transform_count == 0 && selector->normalize_by == NULL))
+		return NULL;
+	/* the copy may be as large as all there is */
+	LYF_TRY(lyf_memory_check(MemoryContextMemAllocated(CurrentMemoryContext, true)));
+	lyf_page_keep_response(page);
+	return NULL;
+}
+
 /* the order matters to what paging counts: extracted ones, and the last one that is left */
 LyfFailure *
 lyf_select_records(LyfSelector *selector, LyfSession *session, const LyfScope *scope,
 				   LyfDecoder *decoder, LyfPage *page, LyfRecords *records)
 {
 	LyfScope	inner;
-	LyfValue   *bodies;
-	LyfPath		path;
-	bool		fan_out;
 
-	memset(records, 0, sizeof(LyfRecords));
-	LYF_TRY(lyf_decode_page(decoder, page, &bodies));
-	LYF_TRY(evaluate_path(selector, session, &path, &fan_out));
-	if (page->watched && (selector->transform_count > 0 || selector->normalize_by != NULL))
-	{
-		/* the copy may be as large as all there is */
-		LYF_TRY(lyf_memory_check(MemoryContextMemAllocated(CurrentMemoryContext, true)));
-		lyf_page_keep_response(page);
-	}
-	lyf_foreach(body, bodies)
-		LYF_TRY(extract(body, &path, fan_out, records));
-	LYF_TRY(lyf_memory_check(0));
-	records->facts.record_count = records->count;
-
+	LYF_TRY(lyf_extract(selector->extractor, session, decoder, page, records));
+	LYF_TRY(keep_response(selector, page));
 	lyf_scope_init(&inner, scope);
 	if (selector->transform_first)
 		LYF_TRY(transform_records(selector, &inner, records));

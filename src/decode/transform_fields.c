@@ -10,8 +10,7 @@ typedef struct Field
 {
 	LyfPath		path;
 	LyfValue   *path_value;		/* a list, what conditions see as `path` */
-	LyfTemplate *value;
-	unsigned	types;			/* value_type */
+	LyfTypedTemplate typed;
 } Field;
 
 typedef struct AddFields
@@ -59,6 +58,29 @@ compile_value_type(const LyfComponent *c, unsigned *types)
 	return lyf_component_invalid(c, "value_type must be string, number, integer or boolean");
 }
 
+LyfFailure *
+lyf_typed_template_compile(const LyfComponent *c, LyfTypedTemplate *out)
+{
+	LYF_TRY(lyf_component_required_template(c, "value", &out->value));
+	return compile_value_type(c, &out->types);
+}
+
+/*
+ * Nothing rendered is an empty text, something undefined a failure: also where a type is
+ * asked for, of which a null cannot be.
+ */
+LyfFailure *
+lyf_typed_template_eval(const LyfTypedTemplate *typed, const LyfScope *scope, LyfValue **value)
+{
+	if (typed->types != 0)
+	{
+		LYF_TRY(lyf_template_eval(typed->value, scope, typed->types, NULL, value));
+		if ((*value)->kind != LYF_NULL)
+			return NULL;
+	}
+	return lyf_template_eval_string(typed->value, scope, value);
+}
+
 /* an empty condition is none */
 static LyfFailure *
 compile_condition(const LyfComponent *c, LyfTemplate **condition)
@@ -81,8 +103,7 @@ compile_field(const LyfComponent *c, Field *field)
 	field->path_value = lyf_value_make(LYF_LIST);
 	for (int i = 0; i < field->path.len; i++)
 		lyf_value_append(field->path_value, lyf_value_string(field->path.part[i]));
-	LYF_TRY(lyf_component_required_template(c, "value", &field->value));
-	return compile_value_type(c, &field->types);
+	return lyf_typed_template_compile(c, &field->typed);
 }
 
 static LyfFailure *
@@ -119,22 +140,6 @@ check_condition(const AddFields *add, const Field *field, const LyfScope *scope,
 	return lyf_template_eval_bool(add->condition, &inner, holds);
 }
 
-/*
- * Nothing rendered is an empty text, something undefined a failure: also where a type is
- * asked for, of which a null cannot be.
- */
-static LyfFailure *
-evaluate_field(const Field *field, const LyfScope *scope, LyfValue **value)
-{
-	if (field->types != 0)
-	{
-		LYF_TRY(lyf_template_eval(field->value, scope, field->types, NULL, value));
-		if ((*value)->kind != LYF_NULL)
-			return NULL;
-	}
-	return lyf_template_eval_string(field->value, scope, value);
-}
-
 /* a value may share nodes with the record, the slice or the configuration: a copy goes into the record */
 static LyfValue *
 make_own(const LyfValue *value)
@@ -155,7 +160,7 @@ apply_add_fields(void *state, const LyfScope *scope, LyfValue *record)
 		LyfValue   *value;
 		bool		holds;
 
-		LYF_TRY(evaluate_field(field, scope, &value));
+		LYF_TRY(lyf_typed_template_eval(&field->typed, scope, &value));
 		LYF_TRY(check_condition(add, field, scope, value, &holds));
 		if (holds)
 			LYF_TRY(lyf_path_set(record, &field->path, make_own(value)));
@@ -199,8 +204,8 @@ lyf_add_fields_slice_field(const void *state, const char *partition_field)
 	{
 		const Field *field = &add->fields[i];
 
-		if (field->path.len == 1 && (field->types == 0 || field->types == LYF_AS_STRING) &&
-			is_slice_member(field->value, partition_field))
+		if (field->path.len == 1 && (field->typed.types == 0 || field->typed.types == LYF_AS_STRING) &&
+			is_slice_member(field->typed.value, partition_field))
 			found = field->path.part[0];
 		else if (found != NULL && strcmp(found, field->path.part[0]) == 0)
 			found = NULL;
@@ -227,12 +232,6 @@ compile_remove_fields(const LyfComponent *c, void **state)
 	return compile_condition(c, &remove->condition);
 }
 
-static bool
-is_still_there(const LyfPlace *place)
-{
-	return place->container->kind == LYF_MAP || place->index < place->container->len;
-}
-
 /*
  * With a condition, the reference engine removes each scalar of the record for which it
  * holds, wherever it stands: the pointers only say how often it looks.
@@ -240,42 +239,24 @@ is_still_there(const LyfPlace *place)
 static LyfFailure *
 remove_by_condition(const RemoveFields *remove, const LyfScope *scope, LyfValue *record)
 {
-	LyfPlaces	places = {0};
+	LyfMatches	places = {0};
 
 	lyf_path_find_all(record, &places);
 	for (int i = 0; i < places.count; i++)
 	{
-		LyfValue   *value = places.place[i].value;
+		LyfValue   *value = places.match[i].value;
 		LyfScope	inner;
 		bool		holds;
 
-		if (!is_still_there(&places.place[i]) || value->kind == LYF_LIST || value->kind == LYF_MAP)
+		if (!lyf_match_holds(&places.match[i]) || value->kind == LYF_LIST || value->kind == LYF_MAP)
 			continue;
 		lyf_scope_init(&inner, scope);
 		lyf_scope_set(&inner, "property", value);
 		LYF_TRY(lyf_template_eval_bool(remove->condition, &inner, &holds));
 		if (holds)
-			lyf_place_remove(&places.place[i]);
+			lyf_match_remove(&places.match[i]);
 	}
 	return NULL;
-}
-
-static void
-remove_at(LyfValue *record, const LyfPath *pointer)
-{
-	LyfPlaces	places = {0};
-
-	if (pointer->len == 1 && !pointer->glob)
-	{
-		lyf_value_remove(record, pointer->part[0]);
-		return;
-	}
-	lyf_path_find(record, pointer, &places);
-	for (int i = 0; i < places.count; i++)
-	{
-		if (is_still_there(&places.place[i]))
-			lyf_place_remove(&places.place[i]);
-	}
 }
 
 static LyfFailure *
@@ -288,7 +269,7 @@ apply_remove_fields(void *state, const LyfScope *scope, LyfValue *record)
 		if (remove->condition != NULL)
 			LYF_TRY(remove_by_condition(remove, scope, record));
 		else
-			remove_at(record, &remove->pointers[i]);
+			lyf_path_remove(record, &remove->pointers[i]);
 	}
 	return NULL;
 }

@@ -377,14 +377,14 @@ apply_dpath_flatten(void *state, const LyfScope *scope, LyfValue *record)
 {
 	DpathFlatten *flatten = state;
 	LyfPath		path;
-	LyfPlaces	places = {0};
+	LyfMatches	places = {0};
 	LyfValue   *members;
 
 	LYF_TRY(eval_path(flatten, scope, &path));
 	lyf_path_find(record, &path, &places);
-	if (places.count == 0 || places.place[0].value->kind != LYF_MAP)
+	if (places.count == 0 || places.match[0].value->kind != LYF_MAP)
 		return NULL;
-	LYF_TRY(surround_keys(flatten, scope, places.place[0].value, &members));
+	LYF_TRY(surround_keys(flatten, scope, places.match[0].value, &members));
 	if (flatten->replace_record && members->len > 0)
 		clear(record);
 	else if (have_common_key(members, record))
@@ -392,7 +392,7 @@ apply_dpath_flatten(void *state, const LyfScope *scope, LyfValue *record)
 	else if (flatten->delete_origin)
 	{
 		for (int i = 0; i < places.count; i++)
-			lyf_place_remove(&places.place[i]);
+			lyf_match_remove(&places.match[i]);
 	}
 	add_members(record, members);
 	return NULL;

@@ -140,6 +140,12 @@ lyf_cursor_is_data_feed(const LyfCursor *cursor)
 	return cursor->data_feed;
 }
 
+bool
+lyf_cursor_has_steps(const LyfCursor *cursor)
+{
+	return cursor->step != NULL;
+}
+
 void
 lyf_cursor_keys(const LyfCursor *cursor, const char *keys[2])
 {
@@ -210,6 +216,30 @@ lyf_cursor_read(const LyfCursor *cursor, const LyfValue *value, LyfInstant *inst
 		}
 	}
 	return false;
+}
+
+LyfFailure *
+lyf_cursor_state_time(const LyfCursor *cursor, LyfSession *session, const LyfValue *state, TimestampTz *at, bool *known)
+{
+	const LyfValue *ranges = lyf_value_get(state, "slices");
+	const LyfValue *value;
+	LyfInstant	instant;
+	char	   *field;
+
+	LYF_TRY(lyf_cursor_field(cursor, session, &field));
+	value = lyf_value_get(state, field);
+	if (value == NULL)
+		value = lyf_value_get(lyf_value_get(state, "state"), field);
+	if (lyf_value_is(ranges, LYF_LIST) && ranges->len > 0)
+	{
+		value = lyf_value_get(ranges->u.first, "most_recent_cursor_value");
+		if (!lyf_value_truth(value))
+			value = lyf_value_get(ranges->u.first, "end");
+	}
+	*known = lyf_cursor_read(cursor, value, &instant);
+	if (*known)
+		*at = instant.us;
+	return NULL;
 }
 
 /* The instant as state and slices have it, palloc'd. */

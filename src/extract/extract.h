@@ -47,6 +47,7 @@ typedef struct LyfSlice
 	LyfValue   *cursor_slice;	/* a map, maybe empty: {start_time: ..., end_time: ...} */
 	LyfValue   *extra_fields;	/* a map, maybe empty */
 	LyfValue   *merged;			/* partition and cursor_slice: what templates see */
+	LyfValue   *first_page;		/* what a lazily read parent has of it: JSON, or NULL */
 } LyfSlice;
 
 /* make a slice of its parts (NULL = empty map), in CurrentMemoryContext */
@@ -91,6 +92,12 @@ extern LyfFailure *lyf_requester_compile(const LyfComponent *c, json_t *manifest
  */
 extern char *lyf_requester_describe(const LyfRequester *requester, const LyfSession *session,
 									const LyfRouter *router, const LyfCursor *cursor);
+
+/*
+ * It fetches what the source says where to fetch, which often is with another host: let it go
+ * there, if it carries nothing of the manifest's or the configuration's along.
+ */
+extern void lyf_requester_follow(LyfRequester *requester);
 
 /* do its own templates use that member of the slice? */
 extern bool lyf_requester_uses_slice(const LyfRequester *requester, const char *member);
@@ -280,6 +287,21 @@ extern LyfFailure *lyf_fetch_next(LyfFetch *fetch, LyfPage **page);
 extern LyfFailure *lyf_fetch_observe(LyfFetch *fetch, LyfPage *page, const LyfPageFacts *facts);
 
 /*
+ * Each page takes as many requests as chunks (a list that outlives the fetch; NULL: one) has
+ * members: templates see each as the slice's extra field query_properties.  After
+ * lyf_fetch_next, the others come one by one; *page is NULL behind the last.
+ */
+extern void lyf_fetch_set_chunks(LyfFetch *fetch, const LyfValue *chunks);
+
+/* a response that asks for paging to begin again is handed out as a page, rather than obeyed */
+extern void lyf_fetch_hand_out_resets(LyfFetch *fetch);
+
+/* the first page is known, and nobody is asked for it; it must outlive the fetch */
+extern void lyf_fetch_set_first(LyfFetch *fetch, const LyfValue *first_page);
+
+extern LyfFailure *lyf_fetch_next_chunk(LyfFetch *fetch, LyfPage **page);
+
+/*
  * Send the request of the next page already, if it is known and only reads.  Only
  * a wish: what goes wrong shows when the page is asked for.
  */
@@ -333,6 +355,9 @@ extern LyfFailure *lyf_router_compile(const LyfComponent *c, LyfParentCompile pa
 /* names of the partition fields this router makes, in order */
 extern int	lyf_router_fields(const LyfRouter *router, const char ***names);
 
+/* do its partitions come with their first page, which need not be asked for then? */
+extern bool lyf_router_is_lazy(const LyfRouter *router);
+
 /* about how many partitions there are, as far as that is known without asking anybody; 1 for NULL */
 extern double lyf_router_guess(const LyfRouter *router);
 
@@ -368,6 +393,13 @@ extern LyfFailure *lyf_cursor_compile(const LyfComponent *c, LyfCursor **out);	/
 extern LyfFailure *lyf_cursor_field(const LyfCursor *cursor, LyfSession *session, char **field);
 extern bool lyf_cursor_is_client_side(const LyfCursor *cursor);
 extern bool lyf_cursor_is_data_feed(const LyfCursor *cursor);
+
+/* does it have a step, so that there may be several windows? */
+extern bool lyf_cursor_has_steps(const LyfCursor *cursor);
+
+/* when the state's (Airbyte's JSON) value of the cursor is; *known false: it has none that can be read */
+extern LyfFailure *lyf_cursor_state_time(const LyfCursor *cursor, LyfSession *session, const LyfValue *state,
+										 TimestampTz *at, bool *known);
 
 /* the members of a slice that its window starts and ends at; where they are templates, those */
 extern void lyf_cursor_keys(const LyfCursor *cursor, const char *keys[2]);
@@ -415,6 +447,12 @@ extern bool lyf_progress_resume(LyfProgress *progress, const LyfValue *saved, bo
 /* should this record be kept (client-side incremental, data feed)?  *stop: the data feed is past its state */
 extern LyfFailure *lyf_progress_keep(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record, bool *keep);
 extern LyfFailure *lyf_progress_feed_ended(LyfProgress *progress, const LyfSlice *slice, const LyfValue *last_record, bool *stop);
+
+/*
+ * The slice (of the open partition) from the latest record observed in it on, in
+ * CurrentMemoryContext; NULL: none was.
+ */
+extern LyfSlice *lyf_progress_shorten(const LyfProgress *progress, const LyfSlice *slice);
 
 extern LyfFailure *lyf_progress_observe(LyfProgress *progress, const LyfSlice *slice, const LyfValue *record);
 extern LyfFailure *lyf_progress_close_slice(LyfProgress *progress, const LyfSlice *slice);

@@ -54,6 +54,7 @@ struct LyfRequester
 	LyfBudget  *budget;			/* or NULL */
 	json_t	   *manifest;		/* it is part of */
 	bool		use_cache;
+	bool		may_leave;		/* to any host that the source names */
 	int			connect_timeout_ms;
 	int			read_timeout_ms;
 };
@@ -84,6 +85,7 @@ extern LyfTransfer *lyf_ahead_take(LyfSession *session, const LyfHttpRequest *re
 /* in request_template.c: what the manifest puts into every request */
 
 extern LyfFailure *lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out);
+extern bool lyf_request_templates_are_empty(const LyfRequestTemplates *templates);
 extern bool lyf_request_templates_use_slice(const LyfRequestTemplates *templates, const char *member);
 extern LyfFailure *lyf_request_templates_eval(const LyfRequestTemplates *templates,
 											  const LyfScope *scope, LyfRequestParts *parts);

@@ -5,7 +5,8 @@
  *
  * A request carries credentials, and parts of its URL may be a server's words: the
  * link to the next page, a field of a parent's record.  So what a URL is compared
- * with is made from manifest and configuration alone.
+ * with is made from manifest and configuration alone.  Only a request that carries
+ * nothing but what the server itself said may go wherever that leads.
  */
 #include "postgres.h"
 
@@ -94,7 +95,7 @@ lyf_origin_check(const LyfRequester *requester, LyfSession *session, const char 
 
 	if (lyf_template_eval_text(base, &session->scope, &home) != NULL || !is_absolute(home))
 		home = NULL;
-	if ((home != NULL && same_site(home, url)) || is_named(requester, session, url))
+	if (requester->may_leave || (home != NULL && same_site(home, url)) || is_named(requester, session, url))
 		return NULL;
 	if (home != NULL)
 		failure = lyf_failure(ERRCODE_PROTOCOL_VIOLATION, "the source leads to another host, %s instead of %s",

@@ -339,6 +339,19 @@ lyf_progress_observe(LyfProgress *progress, const LyfSlice *slice, const LyfValu
 	return NULL;
 }
 
+LyfSlice *
+lyf_progress_shorten(const LyfProgress *progress, const LyfSlice *slice)
+{
+	const LyfTrack *track = &progress->track;
+	LyfValue   *window;
+
+	if (progress->cursor == NULL || !track->has_seen)
+		return NULL;
+	window = lyf_value_copy(slice->cursor_slice);
+	lyf_value_set(window, progress->run.start_key, lyf_value_string(lyf_cursor_print(progress->cursor, track->seen)));
+	return lyf_slice_make(slice->partition, window, slice->extra_fields);
+}
+
 /* The slice was read to its end: it is an interval now. */
 LyfFailure *
 lyf_progress_close_slice(LyfProgress *progress, const LyfSlice *slice)

@@ -39,22 +39,6 @@ compile_method(const LyfComponent *c, LyfRequester *requester)
 	return lyf_component_invalid(c, "\"%s\" is no HTTP method that can be used", requester->method);
 }
 
-/* fields of a requester that change what is requested and that no other code looks at */
-static LyfFailure *
-reject_unsupported(const LyfComponent *c)
-{
-	static const char *const fields[] = {"fetch_properties_from_endpoint", "query_properties"};
-
-	for (int i = 0; i < lengthof(fields); i++)
-	{
-		LyfComponent child = lyf_component_child(c, fields[i]);
-
-		if (child.json != NULL)
-			return lyf_component_unsupported(&child);
-	}
-	return NULL;
-}
-
 /* Compile an HttpRequester; memory: CurrentMemoryContext. */
 LyfFailure *
 lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, LyfRequester **out)
@@ -77,7 +61,6 @@ lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, L
 	LYF_TRY(lyf_component_template(c, "path", &requester->path));
 	if (requester->url == NULL && requester->url_base == NULL)
 		return lyf_component_invalid(c, "one of url and url_base is needed");
-	LYF_TRY(reject_unsupported(c));
 	LYF_TRY(compile_method(c, requester));
 	LYF_TRY(compile_timeouts(c, requester));
 	LYF_TRY(lyf_component_bool(c, "use_cache", is_parent, &requester->use_cache));
@@ -86,6 +69,12 @@ lyf_requester_compile(const LyfComponent *c, json_t *manifest, bool is_parent, L
 	LYF_TRY(lyf_error_handler_compile(&handler, &requester->error_handler));
 	*out = requester;
 	return NULL;
+}
+
+void
+lyf_requester_follow(LyfRequester *requester)
+{
+	requester->may_leave = requester->auth->kind == &lyf_auth_none && lyf_request_templates_are_empty(requester->templates);
 }
 
 bool

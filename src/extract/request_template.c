@@ -12,6 +12,7 @@ typedef struct Input
 {
 	LyfTemplate *text;			/* one of the two, or neither */
 	LyfTemplateTree *tree;
+	const char *properties;		/* the member that has the properties asked for, or NULL */
 } Input;
 
 struct LyfRequestTemplates
@@ -22,13 +23,27 @@ struct LyfRequestTemplates
 	Input		body_json;
 };
 
+/* QueryProperties, which who reads the stream makes lists of (see lyf_fetch_set_chunks) */
+static bool
+is_properties(const char *field, const LyfValue *member)
+{
+	const char *type = lyf_value_text(lyf_value_get(member, "type"));
+
+	return strcmp(field, "request_parameters") == 0 && type != NULL && strcmp(type, "QueryProperties") == 0;
+}
+
 /* the format knows only texts there: 100 is "100", true is "True" */
 static LyfFailure *
-values_to_texts(const LyfComponent *c, const char *field, const LyfValue *map, LyfValue **texts)
+values_to_texts(const LyfComponent *c, const char *field, const LyfValue *map, LyfValue **texts, const char **properties)
 {
 	*texts = lyf_value_make(LYF_MAP);
 	lyf_foreach(member, map)
 	{
+		if (is_properties(field, member))
+		{
+			*properties = member->key;
+			continue;
+		}
 		if (member->kind == LYF_MAP)
 		{
 			LyfComponent inner = lyf_component_child(c, field);
@@ -59,7 +74,7 @@ compile_input(const LyfComponent *c, const char *field, const LyfValue *value, b
 		return lyf_component_invalid(c, "%s must be a map or a text", field);
 	if (!texts)
 		return lyf_template_tree_compile(value, c->parameters, &input->tree);
-	LYF_TRY(values_to_texts(c, field, value, &map));
+	LYF_TRY(values_to_texts(c, field, value, &map, &input->properties));
 	return lyf_template_tree_compile(map, c->parameters, &input->tree);
 }
 
@@ -120,6 +135,19 @@ lyf_request_templates_compile(const LyfComponent *c, LyfRequestTemplates **out)
 	return NULL;
 }
 
+bool
+lyf_request_templates_are_empty(const LyfRequestTemplates *templates)
+{
+	const Input *inputs[] = {&templates->parameters, &templates->headers, &templates->body_data, &templates->body_json};
+
+	for (int i = 0; i < lengthof(inputs); i++)
+	{
+		if (inputs[i]->text != NULL || inputs[i]->tree != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* does any of it depend on that member of the slice? */
 bool
 lyf_request_templates_use_slice(const LyfRequestTemplates *templates, const char *member)
@@ -162,6 +190,21 @@ eval_input(const Input *input, const LyfScope *scope, unsigned types, bool neste
 	return NULL;
 }
 
+/* the properties that this request asks for, with commas between them */
+static LyfValue *
+listed_properties(const LyfScope *scope)
+{
+	const LyfValue *list = NULL;
+	StringInfoData text;
+
+	for (; scope != NULL && list == NULL; scope = scope->outer)
+		list = lyf_value_get(scope->extra, "query_properties");
+	initStringInfo(&text);
+	for (LyfValue *one = list != NULL ? list->u.first : NULL; one != NULL; one = one->next)
+		appendStringInfo(&text, "%s%s", text.len > 0 ? "," : "", lyf_template_str(one));
+	return lyf_value_string_len(text.data, text.len);
+}
+
 static LyfFailure *
 not_a_text(const char *what)
 {
@@ -179,6 +222,8 @@ lyf_request_templates_eval(const LyfRequestTemplates *templates, const LyfScope 
 	LYF_TRY(eval_input(&templates->parameters, scope, LYF_AS_STRING | LYF_AS_LIST, false, &value));
 	if (lyf_value_is(value, LYF_MAP))
 		parts->parameters = value;
+	if (templates->parameters.properties != NULL)
+		lyf_value_set(parts->parameters, templates->parameters.properties, listed_properties(scope));
 
 	LYF_TRY(eval_input(&templates->headers, scope, 0, false, &value));
 	if (lyf_value_is(value, LYF_STRING))

@@ -87,6 +87,12 @@ lyf_router_injections(const LyfRouter *router, LyfSession *session, const LyfSli
 	return NULL;
 }
 
+bool
+lyf_router_is_lazy(const LyfRouter *router)
+{
+	return router != NULL && router->kind->is_lazy != NULL && router->kind->is_lazy(router);
+}
+
 /* The scan lives in CurrentMemoryContext. */
 LyfRouterScan *
 lyf_router_begin(LyfRouter *router, LyfSession *session, const LyfValue *state)

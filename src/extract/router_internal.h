@@ -31,7 +31,7 @@ struct LyfRouterScan
 	/* the kind's own fields follow */
 };
 
-/* A kind of router: all members MUST be there, but for two. */
+/* A kind of router: all members MUST be there, but for three. */
 struct LyfRouterKind
 {
 	const char *type;
@@ -43,6 +43,8 @@ struct LyfRouterKind
 	/* add the slice's options */
 	LyfFailure *(*inject) (const LyfRouter *router, LyfSession *session, const LyfSlice *slice,
 						   LyfInjectionList *list);
+	/* does it give first pages with its partitions?  MAY be absent: no */
+	bool		(*is_lazy) (const LyfRouter *router);
 	LyfRouterScan *(*begin) (LyfRouter *router, LyfSession *session, const LyfValue *state);
 	LyfFailure *(*next) (LyfRouterScan *scan, LyfSlice **slice);
 	/* the place-th partition after the one given last, NULL if that is not known yet.  MAY be absent */

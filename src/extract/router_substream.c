@@ -26,6 +26,8 @@ typedef struct ParentConfig
 	ExtraField *extra;
 	int			extra_count;
 	LyfRequestOption *option;
+	LyfTemplate **lazy;			/* lazy_read_pointer: where the record has the first page of its partition */
+	int			lazy_count;		/* 0: nowhere */
 } ParentConfig;
 
 typedef struct SubstreamRouter
@@ -78,14 +80,31 @@ compile_extra_fields(const LyfComponent *c, ParentConfig *config)
 }
 
 static LyfFailure *
+compile_lazy(const LyfComponent *c, ParentConfig *config)
+{
+	size_t		count;
+
+	LYF_TRY(lyf_component_list(c, "lazy_read_pointer", &count));
+	config->lazy = palloc(sizeof(LyfTemplate *) * (count + 1));
+	config->lazy_count = count;
+	for (size_t i = 0; i < count; i++)
+	{
+		LyfComponent part = lyf_component_item(c, "lazy_read_pointer", i);
+
+		if (!json_is_string(part.json) || strpbrk(json_string_value(part.json), "*?[") != NULL)
+			return lyf_component_invalid(&part, "a name expected");
+		LYF_TRY(lyf_component_compile(&part, json_string_value(part.json), &config->lazy[i]));
+	}
+	return NULL;
+}
+
+static LyfFailure *
 compile_parent(const LyfComponent *c, LyfParentCompile parent, void *arg, ParentConfig *config)
 {
 	LyfComponent stream = lyf_component_child(c, "stream");
 	LyfComponent option = lyf_component_child(c, "request_option");
 
-	if (json_array_size(json_object_get(c->json, "lazy_read_pointer")) > 0)
-		return lyf_failure_detail(lyf_failure(ERRCODE_FEATURE_NOT_SUPPORTED, "not supported: lazy_read_pointer"),
-								  "It stands at %s.", c->path);
+	LYF_TRY(compile_lazy(c, config));
 	if (stream.json == NULL)
 		return lyf_component_invalid(c, "has no stream");
 	LYF_TRY(lyf_component_required_template(c, "parent_key", &config->parent_key));
@@ -211,6 +230,39 @@ extract_extra_fields(const ParentConfig *config, const LyfScope *scope, const Ly
 	return NULL;
 }
 
+/* the page of its children that the record has in it: an empty list if it has none */
+static LyfFailure *
+extract_first_page(const ParentConfig *config, const LyfScope *scope, const LyfValue *record, LyfValue **page)
+{
+	const LyfValue *value = record;
+
+	*page = NULL;
+	if (config->lazy_count == 0)
+		return NULL;
+	for (int i = 0; i < config->lazy_count && value != NULL; i++)
+	{
+		char	   *part;
+
+		LYF_TRY(lyf_template_eval_text(config->lazy[i], scope, &part));
+		value = step_into(value, part, strlen(part));
+	}
+	*page = value != NULL ? lyf_value_copy(value) : lyf_value_make(LYF_LIST);
+	return NULL;
+}
+
+static bool
+substream_is_lazy(const LyfRouter *base)
+{
+	const SubstreamRouter *router = (const SubstreamRouter *) base;
+
+	for (int i = 0; i < router->count; i++)
+	{
+		if (router->config[i].lazy_count > 0)
+			return true;
+	}
+	return false;
+}
+
 static LyfRouterScan *
 substream_begin(LyfRouter *router, LyfSession *session, const LyfValue *state)
 {
@@ -278,7 +330,7 @@ make_partition(const SubstreamScan *scan, const LyfValue *record, const LyfSlice
 	lyf_value_set(partition, "parent_slice", lyf_value_copy(parent_slice->partition));
 	LYF_TRY(extract_extra_fields(current_config(scan), &scan->base.session->scope, record, &extra));
 	*slice = lyf_slice_make(partition, NULL, extra);
-	return NULL;
+	return extract_first_page(current_config(scan), &scan->base.session->scope, record, &(*slice)->first_page);
 }
 
 static LyfFailure *
@@ -385,6 +437,7 @@ const LyfRouterKind lyf_router_substream = {
 	.fields = substream_fields,
 	.guess = substream_guess,
 	.inject = substream_inject,
+	.is_lazy = substream_is_lazy,
 	.begin = substream_begin,
 	.next = substream_next,
 	.peek = substream_peek,

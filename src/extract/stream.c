@@ -40,6 +40,10 @@ struct LyfFetch
 	const LyfInjection *injections;
 	int			injection_count;
 	bool		slice_options_once;
+	bool		hands_out_resets;
+	const LyfValue *first_page; /* known beforehand, or NULL */
+	const LyfValue *chunks;		/* properties of the requests of a page, or NULL */
+	const LyfValue *chunk;		/* those of the request that comes next, or is out; NULL: none is left */
 	MemoryContext cxt;
 	MemoryContext page_cxt;
 	Size		page_kept;		/* bytes of page_cxt that a reset keeps */
@@ -127,18 +131,39 @@ lyf_fetch_begin(LyfRequester *requester, LyfPaginator *paginator, LyfSession *se
 	return fetch;
 }
 
+void
+lyf_fetch_set_chunks(LyfFetch *fetch, const LyfValue *chunks)
+{
+	fetch->chunks = chunks;
+	fetch->chunk = chunks != NULL ? chunks->u.first : NULL;
+}
+
+/* the slice, with the properties that this request asks for in place of its extra fields */
+static const LyfSlice *
+slice_of_chunk(const LyfFetch *fetch)
+{
+	LyfValue   *extra;
+
+	if (fetch->chunk == NULL)
+		return fetch->slice;
+	extra = lyf_value_make(LYF_MAP);
+	lyf_value_set(extra, "query_properties", lyf_value_alias(fetch->chunk));
+	return lyf_slice_make(fetch->slice->partition, fetch->slice->cursor_slice, extra);
+}
+
 /* what templates of a request see: configuration, slice, the token of the page */
 static void
 bind_request(LyfScope *scope, LyfFetch *fetch)
 {
 	LyfValue   *token = lyf_value_make(fetch->token ? LYF_MAP : LYF_NULL);
+	const LyfSlice *slice = slice_of_chunk(fetch);
 
 	if (fetch->token != NULL)
 		lyf_value_set(token, "next_page_token", lyf_value_alias(fetch->token));
 	lyf_scope_init(scope, &fetch->session->scope);
-	lyf_scope_set_slice(scope, fetch->slice->merged);
+	lyf_scope_set_slice(scope, slice->merged);
 	lyf_scope_set(scope, "next_page_token", token);
-	scope->extra = fetch->slice->extra_fields;
+	scope->extra = slice->extra_fields;
 }
 
 /* what the request of the next page is made from; own: room for two injections */
@@ -161,6 +186,43 @@ make_input(LyfFetch *fetch, LyfScope *scope, LyfInjection *own, LyfRequestInput 
 	return NULL;
 }
 
+void
+lyf_fetch_hand_out_resets(LyfFetch *fetch)
+{
+	fetch->hands_out_resets = true;
+}
+
+void
+lyf_fetch_set_first(LyfFetch *fetch, const LyfValue *first_page)
+{
+	fetch->first_page = first_page;
+}
+
+static bool
+is_known(const LyfFetch *fetch)
+{
+	return fetch->first_page != NULL && fetch->page_number == 1;
+}
+
+/* as if the source had answered so */
+static LyfPage *
+make_known_page(const LyfFetch *fetch)
+{
+	LyfHttpRequest *request = palloc0(sizeof(LyfHttpRequest));
+	LyfHttpResponse *response = palloc0(sizeof(LyfHttpResponse));
+	StringInfoData body;
+
+	initStringInfo(&body);
+	lyf_value_print(&body, fetch->first_page);
+	request->method = "GET";
+	request->url = "";
+	response->status = 200;
+	response->url = "";
+	response->body = body.data;
+	response->body_len = body.len;
+	return lyf_page_make(request, response);
+}
+
 static LyfFailure *
 read_page(LyfFetch *fetch, LyfPage **page)
 {
@@ -168,6 +230,11 @@ read_page(LyfFetch *fetch, LyfPage **page)
 	LyfRequestInput input;
 	LyfInjection own[2];
 
+	if (is_known(fetch))
+	{
+		*page = make_known_page(fetch);
+		return NULL;
+	}
 	LYF_TRY(make_input(fetch, &scope, own, &input));
 	return lyf_request_send(fetch->requester, fetch->session, &input, page);
 }
@@ -181,8 +248,9 @@ lyf_fetch_ahead(LyfFetch *fetch)
 	MemoryContext work;
 	MemoryContext caller;
 
-	if (fetch->phase != FETCH_READY)
+	if (fetch->phase != FETCH_READY || is_known(fetch))
 		return;
+	lyf_fetch_set_chunks(fetch, fetch->chunks);
 	work = AllocSetContextCreate(fetch->cxt, "lyftron next request", ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(work);
 	if (make_input(fetch, &scope, own, &input) == NULL)
@@ -237,8 +305,9 @@ lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 		CHECK_FOR_INTERRUPTS();
 		reset_page(fetch);
 		MemoryContextSwitchTo(fetch->page_cxt);
+		lyf_fetch_set_chunks(fetch, fetch->chunks);
 		failure = read_page(fetch, page);
-		if (failure == NULL && (*page)->reset)
+		if (failure == NULL && (*page)->reset && !fetch->hands_out_resets)
 		{
 			failure = reset_paging(fetch);
 			*page = NULL;
@@ -263,6 +332,28 @@ lyf_fetch_next(LyfFetch *fetch, LyfPage **page)
 			fetch->session->stats->pages++;
 	}
 	return NULL;
+}
+
+/* Memory is the page's. */
+LyfFailure *
+lyf_fetch_next_chunk(LyfFetch *fetch, LyfPage **page)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	LyfFailure *failure;
+
+	*page = NULL;
+	if (fetch->chunk != NULL)
+		fetch->chunk = fetch->chunk->next;
+	if (fetch->chunk == NULL)
+		return NULL;
+	MemoryContextSwitchTo(fetch->page_cxt);
+	failure = read_page(fetch, page);
+	MemoryContextSwitchTo(caller);
+	if (failure == NULL && (*page)->reset)
+		failure = lyf_failure(ERRCODE_FEATURE_NOT_SUPPORTED, "RESET_PAGINATION together with property_chunking is not supported");
+	if (failure == NULL)
+		(*page)->watched = lyf_paging_sees_response(fetch->paginator);
+	return failure != NULL ? lyf_failure_copy(failure) : NULL;
 }
 
 /* has this request given this page before? */

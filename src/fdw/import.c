@@ -79,9 +79,8 @@ shape_of(LyfAccount *account, const char *name, LyfStreamShape **out)
 	LyfSession	session;
 	LyfStream  *stream;
 
-	LYF_TRY(lyf_connector_stream(account->connector, name, &stream));
-	if (stream->schema != NULL)
-		shape->columns = lyf_columns_from_schema(stream->schema);
+	LYF_TRY(lyf_account_stream(account, name, &stream));
+	LYF_TRY(lyf_stream_columns(account, stream, &shape->columns));
 	shape->primary_key = key_fields(stream->primary_key);
 	if (stream->cursor != NULL)
 	{
@@ -221,12 +220,14 @@ record_wanted(List *options)
 
 /* the statement that makes a stream's table; NULL, with a NOTICE, if it cannot be read */
 static char *
-import_stream(LyfAccount *account, const char *stream, const char *table, bool record)
+import_stream(LyfAccount *account, const LyfListedStream *listed, const char *table, bool record)
 {
-	char	   *shown = pg_any_to_server(stream, strlen(stream), PG_UTF8);
+	char	   *shown = pg_any_to_server(listed->name, strlen(listed->name), PG_UTF8);
 	LyfStreamShape *shape;
-	LyfFailure *failure = shape_of(account, stream, &shape);
+	LyfFailure *failure = listed->failure;
 
+	if (failure == NULL)
+		failure = lyf_account_redact(account, shape_of(account, listed->name, &shape));
 	if (failure == NULL)
 		return create_table(shape, table, shown, account->server_name, record);
 	ereport(NOTICE,
@@ -253,17 +254,17 @@ lyf_rest_import(ImportForeignSchemaStmt *stmt, Oid server)
 
 	account = lyf_account_get(server, GetUserId());
 	stream_cxt = AllocSetContextCreate(caller, "lyftron import", ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, lyf_connector_stream_names(account->connector))
+	foreach(lc, lyf_account_streams(account))
 	{
-		const char *stream = lfirst(lc);
-		char	   *table = lyf_column_name(stream);
+		const LyfListedStream *listed = lfirst(lc);
+		char	   *table = lyf_column_name(listed->name);
 		char	   *command;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!IsImportableForeignTable(table, stmt))
 			continue;
 		MemoryContextSwitchTo(stream_cxt);
-		command = import_stream(account, stream, table, record);
+		command = import_stream(account, listed, table, record);
 		MemoryContextSwitchTo(caller);
 		if (command != NULL)
 			commands = lappend(commands, pstrdup(command));

@@ -193,6 +193,9 @@ validate_server(List *options)
 		return;
 	}
 	value = config ? parse_json_option(config) : lyf_value_make(LYF_MAP);
+
+	/* what only the secrets complete may not be ready for it yet, and stays as it is then */
+	(void) lyf_config_migrate(lyf_connector_get(connector), &value);
 	LYF_CHECK(lyf_spec_check(lyf_connector_get(connector), value, false));
 	if (lyf_spec_secrets(lyf_connector_get(connector), value, NIL) != NIL)
 		ereport(WARNING,
@@ -338,6 +341,11 @@ set_use(LyfRestTable *table, LyfRestColumn *column, const char *cursor_field, Li
 	const LyfCursor *cursor = table->stream->cursor;
 	const char *option = lyf_option_get(options, "partition");
 
+	if (table->stream->first != NULL)
+	{
+		column->local = "the stream is read in another way where there is no state";
+		return;
+	}
 	if (option != NULL)
 		option = pg_server_to_any(option, strlen(option), PG_UTF8);
 	column->partition = find_partition(table, column, option);
@@ -410,7 +418,7 @@ lyf_rest_table_open(Relation rel, Oid user)
 	table->account = lyf_account_get(foreign->serverid, user);
 	lyf_rest_session(&table->session, table->account);
 	name = pg_server_to_any(table->stream_name, strlen(table->stream_name), PG_UTF8);
-	LYF_CHECK(lyf_connector_stream(table->account->connector, name, &table->stream));
+	LYF_CHECK(lyf_account_stream(table->account, name, &table->stream));
 	open_columns(table, RelationGetDescr(rel));
 
 	error_context_stack = context.previous;

@@ -211,7 +211,7 @@ checkpoint_due(const LyfRestScan *scan)
 {
 	const LyfScanControl *control = scan->control;
 
-	if (control == NULL || !control->checkpoints || !scan->page_read)
+	if (control == NULL || !control->checkpoints || !scan->page_read || !lyf_reader_may_stop(scan->reader))
 		return false;
 	return scan->stats.body_bytes - scan->checkpoint_start_bytes >= control->checkpoint_bytes ||
 		lyf_monotonic_us() - scan->checkpoint_start_us >= control->checkpoint_ms * 1000;
