@@ -28,6 +28,9 @@ PG_MODULE_MAGIC;
 /* MariaDB's library: a method of authentication is none that it may use */
 #define ER_PLUGIN_NOT_ALLOWED	5010
 
+/* MySQL's library: all that it says of an error among the rows */
+#define ER_AMONG_ROWS			CR_COMMANDS_OUT_OF_SYNC
+
 extern PGDLLEXPORT const LyfMysqlFunctions *lyf_mysql_client(void);
 
 /* ---- errors ---- */
@@ -47,6 +50,13 @@ clean_text(const char *text)
 	if (len > 0 && clean[len - 1] == '.')
 		clean[len - 1] = '\0';
 	return clean;
+}
+
+static LyfFailure *
+lost_words_failure(void)
+{
+	return lyf_failure_detail(lyf_failure(ERRCODE_FDW_ERROR, "the server ended the result with an error"),
+							  "MySQL's client library does not tell which.");
 }
 
 static LyfFailure *
@@ -116,6 +126,8 @@ lyf_client_failure(LyfMysql *mysql)
 	mysql->unanswered = false;
 	if (number == ER_PLUGIN_NOT_ALLOWED)
 		return plugin_failure();
+	if (number == ER_AMONG_ROWS)
+		return lost_words_failure();
 	if (number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR)
 		return connect_failure(mysql);
 	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
@@ -126,20 +138,27 @@ lyf_client_failure(LyfMysql *mysql)
 
 /* ---- answers ---- */
 
+/* where there is no row: has it failed, or is it only over? */
+static bool
+has_failed(const LyfMysql *mysql)
+{
+	return mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out;
+}
+
 /* rows that are in the way */
 static bool
 skip_rows(LyfMysql *mysql)
 {
 	while (lyf_wire_fetch(mysql) != NULL)
 		;
-	if (mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out)
+	if (has_failed(mysql))
 		return false;
 	mysql_free_result(mysql->result);
 	mysql->result = NULL;
 	return true;
 }
 
-/* Of the statements that were sent, wait for the last one's answer. */
+/* Of the statements that were sent, wait for the last one's answer: the first that has rows. */
 static LyfFailure *
 read_answers(LyfMysql *mysql)
 {
@@ -153,12 +172,13 @@ read_answers(LyfMysql *mysql)
 			break;
 		if (mysql->result == NULL)
 			mysql->most_affected = Max(mysql->most_affected, mysql_affected_rows(mysql->handle));
-		if (!mysql_more_results(mysql->handle))
+		/* whether there are more is known only behind the rows */
+		if (mysql->result != NULL || !mysql_more_results(mysql->handle))
 		{
 			mysql->unanswered = mysql->owed = false;
 			return NULL;
 		}
-		good = (mysql->result == NULL || skip_rows(mysql)) && lyf_wire_next(mysql);
+		good = lyf_wire_next(mysql);
 	}
 	mysql->owed = false;
 	return lyf_client_failure(mysql);
@@ -291,12 +311,19 @@ fetch(LyfMysql *mysql, LyfMysqlRow *row)
 		mysql->stats.rows++;
 		return NULL;
 	}
-	if (mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out)
-		return lyf_client_failure(mysql);
-	return NULL;
+	return has_failed(mysql) ? lyf_client_failure(mysql) : NULL;
 }
 
-/* read what is left; false: it takes long, or failed */
+/* was the statement that gives the rows stopped by our KILL? */
+static bool
+was_killed(const LyfMysql *mysql)
+{
+	unsigned int number = mysql_errno(mysql->handle);
+
+	return mysql->error == NULL && !mysql->timed_out && (number == ER_QUERY_INTERRUPTED || number == ER_AMONG_ROWS);
+}
+
+/* read what is left; false: it takes long */
 static bool
 drop_rows(LyfMysql *mysql, int64 until)
 {
@@ -304,6 +331,21 @@ drop_rows(LyfMysql *mysql, int64 until)
 		if (until != 0 && i % ROWS_PER_LOOK == 0 && lyf_monotonic_us() > until)
 			return false;
 	return true;
+}
+
+/* what comes behind the rows: a procedure's own results end with one that has none */
+static LyfFailure *
+skip_results(LyfMysql *mysql)
+{
+	while (mysql_more_results(mysql->handle))
+	{
+		if (!lyf_wire_next(mysql))
+			return lyf_client_failure(mysql);
+		mysql->result = mysql_use_result(mysql->handle);
+		if (mysql->result != NULL && !skip_rows(mysql))
+			return lyf_client_failure(mysql);
+	}
+	return NULL;
 }
 
 /*
@@ -314,6 +356,8 @@ static LyfFailure *
 finish(LyfMysql *mysql)
 {
 	LyfFailure *failure = NULL;
+	bool		killed = false;
+	bool		failed;
 
 	if (mysql->dead)
 		return dead_failure();
@@ -321,25 +365,17 @@ finish(LyfMysql *mysql)
 		return NULL;
 	if (!drop_rows(mysql, lyf_monotonic_us() + DROP_US))
 	{
-		(void) lyf_client_kill(mysql);
+		killed = lyf_client_kill(mysql);
 		(void) drop_rows(mysql, 0);
 	}
-	if ((mysql_errno(mysql->handle) != 0 || mysql->error != NULL || mysql->timed_out) &&
-		(mysql->error != NULL || mysql_errno(mysql->handle) != ER_QUERY_INTERRUPTED))
+	failed = has_failed(mysql);
+	if (failed && !(killed && was_killed(mysql)))
 		failure = lyf_client_failure(mysql);
 	if (mysql->dead)
 		return failure;
 	mysql_free_result(mysql->result);
 	mysql->result = NULL;
-	/* a procedure's own results end with one that has no rows */
-	while (failure == NULL && mysql_more_results(mysql->handle))
-	{
-		if (!lyf_wire_next(mysql))
-			failure = lyf_client_failure(mysql);
-		else if ((mysql->result = mysql_use_result(mysql->handle)) != NULL && !skip_rows(mysql))
-			failure = lyf_client_failure(mysql);
-	}
-	return failure;
+	return failed ? failure : skip_results(mysql);
 }
 
 static LyfFailure *
@@ -355,13 +391,14 @@ send_ahead(LyfMysql *mysql, const char *sql, size_t len)
 static bool
 stop_rows(LyfMysql *mysql)
 {
-	if (!lyf_client_kill(mysql) || !drop_rows(mysql, 0) || mysql->timed_out)
+	if (!lyf_client_kill(mysql))
 		return false;
-	if (mysql_errno(mysql->handle) != 0 && mysql_errno(mysql->handle) != ER_QUERY_INTERRUPTED)
+	(void) drop_rows(mysql, 0);
+	if (has_failed(mysql) ? !was_killed(mysql) : mysql_more_results(mysql->handle))
 		return false;
 	mysql_free_result(mysql->result);
 	mysql->result = NULL;
-	return !mysql_more_results(mysql->handle);
+	return true;
 }
 
 /* what was said, or sent, before is over and done */
