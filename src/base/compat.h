@@ -11,6 +11,11 @@
 #include "varatt.h"
 #endif
 
+/* a number without its sign; PostgreSQL 16 left this to the C library, which wants to know the type */
+#ifndef Abs
+#define Abs(x)	((x) >= 0 ? (x) : -(x))
+#endif
+
 /*
  * Declare and register a function that SQL can call.  PostgreSQL 15's own macro
  * does not export it when the module is built with -fvisibility=hidden.

@@ -87,14 +87,19 @@ scale_of(const LyfMysqlColumn *column)
 		column->remote.kind == LYF_MY_DECIMAL ? column->remote.scale : column->remote.precision;
 }
 
+/* cast: to the column's own scale or length */
 static bool
-fits(const LyfMysqlColumn *column, const LyfTerm *term, bool rounds)
+fits(const LyfMysqlColumn *column, const LyfTerm *term, bool cast)
 {
 	if (term->superset || term->zero_dates)
 		return false;
+	/* the server would cut off blanks */
+	if (term->kind == LYF_TERM_TEXT && !cast && column->remote.precision > 0 &&
+		(term->length == 0 || term->length > column->remote.precision))
+		return false;
 	for (int i = 0; i < lengthof(fitting); i++)
 		if (fitting[i].column == column->remote.kind && fitting[i].term == term->kind)
-			return !fitting[i].scaled || rounds || term->scale <= scale_of(column);
+			return !fitting[i].scaled || cast || term->scale <= scale_of(column);
 	return false;
 }
 
@@ -124,34 +129,41 @@ is_within(const LyfMysqlColumn *column, Oid type)
  * length.  The server does the same when it assigns, where its column is no wider: numbers are rounded half away from zero.
  */
 static Expr *
-without_cast(Expr *expr, const LyfMysqlColumn *column, bool *rounds)
+without_cast(Expr *expr, const LyfMysqlColumn *column, bool *is_cast)
 {
 	const FuncExpr *cast = (const FuncExpr *) expr;
 	int32		typmod = -1;
+	bool		same;
 
 	if (!IsA(expr, FuncExpr) || cast->funcformat != COERCE_IMPLICIT_CAST)
 		return expr;
 	if (list_length(cast->args) > 1 && IsA(lsecond(cast->args), Const))
 		typmod = DatumGetInt32(lsecond_node(Const, cast->args)->constvalue);
-	if (cast->funcid == F_NUMERIC_NUMERIC_INT4 && has_precision(column, typmod))
+	switch (cast->funcid)
 	{
-		*rounds = true;
-		return linitial(cast->args);
+		case F_NUMERIC_NUMERIC_INT4:
+			same = has_precision(column, typmod);
+			break;
+		case F_VARCHAR_VARCHAR_INT4_BOOL:
+			same = column->remote.kind == LYF_MY_TEXT && column->remote.precision > 0 && column->remote.precision <= typmod - VARHDRSZ;
+			break;
+		case F_INT2_INT4:
+		case F_INT2_INT8:
+		case F_INT4_INT8:
+			same = is_within(column, cast->funcresulttype);
+			break;
+		default:
+			same = false;
 	}
-	if (cast->funcid == F_VARCHAR_VARCHAR_INT4_BOOL && column->remote.kind == LYF_MY_TEXT && column->remote.precision > 0 &&
-		column->remote.precision <= typmod - VARHDRSZ)
-		return linitial(cast->args);
-	if ((cast->funcid == F_INT2_INT4 || cast->funcid == F_INT2_INT8 || cast->funcid == F_INT4_INT8) &&
-		is_within(column, cast->funcresulttype))
-		return linitial(cast->args);
-	return expr;
+	*is_cast = same;
+	return same ? linitial(cast->args) : expr;
 }
 
 static bool
 plan_assignment(LyfTranslation *t, const LyfMysqlColumn *column, Index result, Expr *expr, Assignment *assignment, List **assigned)
 {
 	LyfTerm    *term;
-	bool		rounds = false;
+	bool		is_cast = false;
 
 	assignment->column = column;
 	if (column->generated)
@@ -163,8 +175,8 @@ plan_assignment(LyfTranslation *t, const LyfMysqlColumn *column, Index result, E
 		*assigned = lappend(*assigned, expr);
 		return true;
 	}
-	term = lyf_mysql_term(t, without_cast(expr, column, &rounds));
-	if (term == NULL || !fits(column, term, rounds))
+	term = lyf_mysql_term(t, without_cast(expr, column, &is_cast));
+	if (term == NULL || !fits(column, term, is_cast))
 		return false;
 	assignment->text = lyf_mysql_operand(t, term);
 	return assignment->text != NULL;

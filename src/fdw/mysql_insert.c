@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -22,15 +21,6 @@
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
 #include "fdw/mysql_plan.h"
-
-/* of a statement at most: more makes it no faster */
-#define STATEMENT_BYTES		(1024 * 1024)
-
-/* of the rows of a batch that the executor keeps, as far as it can be known before */
-#define BATCH_BYTES			(16 * 1024 * 1024)
-
-/* a packet's own, and what the statement has behind its rows */
-#define PACKET_RESERVE		1024
 
 /* LyfMysqlRowFunction */
 static void
@@ -80,7 +70,7 @@ idle_column(const LyfMysqlModify *modify)
 	{
 		const LyfMysqlColumn *column = &modify->table->columns[i];
 
-		if (!column->dropped && !column->generated && !column->key)
+		if (lyf_mysql_is_written(modify, column) && !column->key)
 			return column;
 	}
 	return modify->nkeys > 0 ? modify->keys[modify->nkeys - 1] : modify->columns[0];
@@ -99,6 +89,29 @@ write_do_nothing(LyfMysqlModify *modify)
 	lyf_mysql_quote_name(&modify->sql, column->remote_name);
 }
 
+/*
+ * A value that a row has for a column which the server computes would be lost.  Not so where the table here computes the
+ * column, too.
+ */
+static bool
+must_be_null(const LyfMysqlModify *modify, int i)
+{
+	TupleDesc	desc = RelationGetDescr(modify->target->ri_RelationDesc);
+
+	return modify->table->columns[i].generated && TupleDescAttr(desc, i)->attgenerated == '\0';
+}
+
+static void
+refuse_generated(const LyfMysqlModify *modify, TupleTableSlot *slot)
+{
+	for (int i = 0; i < modify->table->natts; i++)
+		if (must_be_null(modify, i) && !slot->tts_isnull[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_GENERATED_ALWAYS),
+					 errmsg("cannot insert a value into column \"%s\"", modify->table->columns[i].name),
+					 errdetail("The server generates this column.")));
+}
+
 void
 lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary, bool do_nothing)
 {
@@ -113,42 +126,17 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 		LyfMysqlColumn *column = &table->columns[i];
 		bool		is_given = bms_is_member(column->attno, given);
 
-		if (column->dropped || column->generated || !(is_given || vary))
+		modify->generates |= !modify->complete && must_be_null(modify, i);
+		if (!lyf_mysql_is_written(modify, column) || !(is_given || vary))
 			continue;
 		modify->left[modify->ncolumns] = !is_given;
 		any_left |= !is_given;
 		modify->columns[modify->ncolumns++] = column;
 	}
-	initStringInfo(&modify->row);
 	write_columns(modify, &modify->sql);
 	modify->head = modify->sql.len;
-	if (modify->session == NULL)
-		return;
-	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
-	if (any_left)
+	if (any_left && modify->session != NULL)
 		find_auto_column(modify);
-}
-
-/*
- * Values that a row has for columns which the server computes would be lost.  Not so where the table here
- * computes the column too, or where rows come from another partition: they are complete.
- */
-static void
-refuse_generated(LyfMysqlModify *modify, TupleTableSlot *slot)
-{
-	if (modify->complete)
-		return;
-	for (int i = 0; i < modify->table->natts; i++)
-	{
-		const LyfMysqlColumn *column = &modify->table->columns[i];
-
-		if (column->generated && !column->dropped && !slot->tts_isnull[i] &&
-			TupleDescAttr(slot->tts_tupleDescriptor, i)->attgenerated == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_GENERATED_ALWAYS),
-					 errmsg("cannot insert a value into column \"%s\"", column->name),
-					 errdetail("The server generates this column.")));
-	}
 }
 
 /* DEFAULT of a column with AUTO_INCREMENT is 0 */
@@ -166,7 +154,8 @@ write_row(LyfMysqlModify *modify, TupleTableSlot *slot)
 	MemoryContext caller = MemoryContextSwitchTo(modify->row_cxt);
 
 	slot_getallattrs(slot);
-	refuse_generated(modify, slot);
+	if (modify->generates)
+		refuse_generated(modify, slot);
 	resetStringInfo(row);
 	appendStringInfoChar(row, '(');
 	for (int i = 0; i < modify->ncolumns; i++)
@@ -243,7 +232,7 @@ lyf_mysql_insert_batch_size(const LyfMysqlModify *modify)
 	const ResultRelInfo *target = modify->target;
 	const TriggerDesc *triggers = target->ri_TrigDesc;
 
-	if (modify->buffers || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+	if (modify->collects || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
 		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
 		return 1;
 	return Max(modify->table->batch_size, 1);
@@ -300,9 +289,8 @@ insert_one(LyfMysqlModify *modify, TupleTableSlot *slot)
 	{
 		appendStringInfoString(&modify->sql, " RETURNING ");
 		lyf_mysql_returned_list(modify, &modify->sql);
-	}
-	if (modify->back == LYF_BACK_RETURNING)
 		inserted = lyf_mysql_returned_fetch(modify, modify->sql.data, modify->sql.len, slot);
+	}
 	else
 		inserted = try_statement(modify);
 	if (inserted && modify->back == LYF_BACK_READ)
@@ -316,7 +304,7 @@ lyf_mysql_insert(LyfMysqlModify *modify, TupleTableSlot *slot)
 	TupleTableSlot *result = slot;
 	MemoryContext caller;
 
-	if (modify->buffers)
+	if (modify->collects)
 	{
 		collect_row(modify, slot);
 		if (modify->rows >= modify->table->batch_size)

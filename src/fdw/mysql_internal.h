@@ -155,6 +155,7 @@ extern void lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, co
 extern bool lyf_mysql_fetch(LyfMysqlSession *session, LyfMysqlReader *reader, LyfMysqlRow *row);	/* false: no more, and the session is free */
 extern void lyf_mysql_finish(LyfMysqlSession *session, LyfMysqlReader *reader);	/* not interested in the rest; does nothing where it is over already */
 extern uint64 lyf_mysql_execute(LyfMysqlSession *session, const char *sql, size_t len);	/* rows changed */
+extern uint64 lyf_mysql_execute_several(LyfMysqlSession *session, const char *sql, size_t len);	/* with ; between them: the most rows that one changed */
 extern uint64 lyf_mysql_insert_id(LyfMysqlSession *session);
 extern const char *lyf_mysql_info(LyfMysqlSession *session);	/* what the server counted: "Records: 3  Duplicates: 1  Warnings: 0", or NULL */
 

@@ -254,13 +254,21 @@ append_numeric(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *colu
 	return true;
 }
 
+/* The server refuses a text that is longer than its column, but cuts off blanks. */
+static bool
+would_be_cut(const char *text, size_t len, const LyfMysqlColumn *column)
+{
+	return is_kind(column, LYF_MY_TEXT) && column->remote.precision > 0 && len > (size_t) column->remote.precision &&
+		text[len - 1] == ' ' && pg_mbstrlen_with_len(text, len) > column->remote.precision;
+}
+
 static bool
 append_varlena_text(StringInfo sql, Oid type, Datum value, const LyfMysqlColumn *column)
 {
 	text	   *varlena = DatumGetTextPP(value);
 	size_t		len = VARSIZE_ANY_EXHDR(varlena);
 
-	if (is_mistaken(VARDATA_ANY(varlena), len, column))
+	if (is_mistaken(VARDATA_ANY(varlena), len, column) || would_be_cut(VARDATA_ANY(varlena), len, column))
 		return false;
 	append_text(sql, VARDATA_ANY(varlena), len);
 	return true;

@@ -10,22 +10,27 @@
 #include LYF_EXPLAIN_FORMAT_H
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "base/option.h"
 #include "fdw/fdw_internal.h"
 #include "fdw/mysql_modify.h"
+
+/* of what is sent at once, at most: more makes it no faster */
+#define STATEMENT_BYTES		(1024 * 1024)
+
+/* a packet's own, and what a statement has before and behind its rows */
+#define PACKET_RESERVE		4096
 
 /*
  * FdwRoutine.IsForeignRelUpdatable: by the option "updatable" of the table, else of its server.  Views of information_schema
@@ -129,17 +134,22 @@ lyf_mysql_modify_begin(EState *estate, ResultRelInfo *target, CmdType operation,
 										 lyf_rest_user(lyf_result_check_as_user(target, estate)));
 	modify->reader.put_aside = lyf_mysql_never_put_aside;
 	initStringInfo(&modify->sql);
+	initStringInfo(&modify->row);
 	find_key_columns(modify);
-	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
-		modify->session = lyf_mysql_session(modify->table->server, modify->table->user, false);
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return modify;
+	modify->session = lyf_mysql_session(modify->table->server, modify->table->user, false);
+	modify->limit = Min(STATEMENT_BYTES, lyf_mysql_max_packet(modify->session) - PACKET_RESERVE);
 	return modify;
 }
 
 void
 lyf_mysql_modify_end(LyfMysqlModify *modify)
 {
-	if (modify->session != NULL)
+	if (modify->rows > 0 && modify->operation == CMD_INSERT)
 		lyf_mysql_insert_flush(modify);
+	else if (modify->rows > 0)
+		lyf_mysql_update_flush(modify);
 	MemoryContextDelete(modify->cxt);
 }
 
@@ -147,6 +157,23 @@ static bool
 has_before_insert(const ResultRelInfo *target)
 {
 	return target->ri_TrigDesc != NULL && target->ri_TrigDesc->trig_insert_before_row;
+}
+
+/*
+ * May rows of an UPDATE or DELETE be collected, and their statements be sent together?  They are counted before the server
+ * has seen them: the plan has locked them, so they are there.  But a join may bring a row to be deleted twice.  And nobody
+ * may look at the rows before the end: no trigger, no other part of the statement.
+ */
+static bool
+may_collect(const ModifyTableState *mtstate, const ResultRelInfo *target)
+{
+	const PlannedStmt *stmt = mtstate->ps.state->es_plannedstmt;
+	const ModifyTable *plan = castNode(ModifyTable, mtstate->ps.plan);
+
+	return stmt->planTree == (const Plan *) plan && !stmt->hasModifyingCTE &&
+		target->ri_TrigDesc == NULL && mtstate->rootResultRelInfo->ri_TrigDesc == NULL &&
+		plan->returningLists == NIL && plan->withCheckOptionLists == NIL &&
+		(mtstate->operation == CMD_UPDATE || IsA(outerPlan(plan), ForeignScan));
 }
 
 static void
@@ -166,7 +193,7 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *target, List *private, in
 		lyf_mysql_insert_begin(modify, given, has_before_insert(target), plan->onConflictAction == ONCONFLICT_NOTHING);
 	}
 	else
-		lyf_mysql_update_begin(modify, mtstate->ps.state, outerPlan(plan));
+		lyf_mysql_update_begin(modify, mtstate->ps.state, outerPlan(plan), may_collect(mtstate, target));
 	target->ri_FdwState = modify;
 	MemoryContextSwitchTo(caller);
 }
@@ -207,7 +234,7 @@ has_volatile_default(Relation rel)
  * see that they are not there yet.
  */
 static bool
-may_buffer(ModifyTableState *mtstate, ResultRelInfo *target)
+may_collect_copied(ModifyTableState *mtstate, ResultRelInfo *target)
 {
 	ResultRelInfo *root = target->ri_RootResultRelInfo ? target->ri_RootResultRelInfo : target;
 
@@ -239,7 +266,7 @@ begin_insert(ModifyTableState *mtstate, ResultRelInfo *target)
 		refuse_target(target);
 	modify = lyf_mysql_modify_begin(mtstate->ps.state, target, CMD_INSERT, 0);
 	modify->complete = mtstate->operation != CMD_INSERT;
-	modify->buffers = may_buffer(mtstate, target);
+	modify->collects = may_collect_copied(mtstate, target);
 	lyf_mysql_insert_begin(modify, given_columns(mtstate, target),
 						   has_before_insert(target) || target->ri_RootResultRelInfo != NULL, do_nothing);
 	target->ri_FdwState = modify;
@@ -314,9 +341,11 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *target, List *private, 
 		lyf_mysql_insert_describe(modify, &text);
 	else
 		lyf_mysql_update_describe(modify, &text);
-	ExplainPropertyText("Remote SQL", text.data, es);
+	ExplainPropertyText("Remote SQL", pg_any_to_server(text.data, text.len, PG_UTF8), es);
 	if (modify->operation == CMD_INSERT)
 		ExplainPropertyInteger("Batch Size", NULL, lyf_mysql_insert_batch_size(modify), es);
+	else
+		ExplainPropertyInteger("Batch Size", NULL, modify->collects ? modify->table->batch_size : 1, es);
 }
 
 void

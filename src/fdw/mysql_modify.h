@@ -30,28 +30,32 @@ typedef struct LyfMysqlModify
 	LyfMysqlSession *session;	/* NULL: it is only explained */
 	MemoryContext cxt;			/* the statement's */
 	MemoryContext row_cxt;		/* its child: for one row */
-	StringInfoData sql;			/* the statement for a row, or for rows */
-	int			head;			/* bytes of sql that are the same for all rows */
+	StringInfoData sql;			/* the next to be sent: a statement, or several with ; between them */
+	StringInfoData row;			/* what a row adds to it */
+	int			rows;			/* in sql */
+	int64		limit;			/* bytes of sql at most, where there is more than one row in it */
+	bool		collects;		/* rows are collected from call to call, until the end */
 
 	/* the row identity, of all columns that are marked key */
 	int			nkeys;
 	LyfMysqlColumn **keys;
 	AttrNumber *key_junk;		/* UPDATE, DELETE: where the plan's rows have them */
 
+	/* UPDATE, DELETE: the beginning of a row's statement */
+	const char *begin;
+
 	/* UPDATE: columns that it assigns, by attribute number; those that a trigger may have changed as well? */
 	Bitmapset  *assigned;
 	bool		compare;
 
 	/* INSERT */
+	int			head;			/* bytes of sql that are the same for all rows */
 	int			ncolumns;
 	LyfMysqlColumn **columns;	/* of the statement */
 	bool	   *left;			/* NULL in it is for the server's default to fill */
 	bool		do_nothing;		/* rows whose key is there already are passed over */
 	bool		complete;		/* rows were moved from another partition: they have all values, also generated ones */
-	bool		buffers;		/* rows are collected from call to call, until the end */
-	StringInfoData row;			/* the next one, not yet in sql */
-	int			rows;			/* in sql */
-	int64		limit;			/* bytes of a statement at most */
+	bool		generates;		/* else the server has columns that must not have a value */
 	uint64		inserted;		/* by the statements since this was set to 0 */
 	bool		auto_known;		/* the following is */
 	const char *auto_column;	/* remote name of the one with AUTO_INCREMENT, or NULL */
@@ -97,7 +101,8 @@ extern int	lyf_mysql_insert_batch_size(const LyfMysqlModify *modify);
 extern void lyf_mysql_insert_describe(LyfMysqlModify *modify, StringInfo text);
 
 /* in mysql_update.c: rows that are found by their key */
-extern void lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan);
+extern void lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan, bool collects);
+extern void lyf_mysql_update_flush(LyfMysqlModify *modify);
 extern TupleTableSlot *lyf_mysql_update(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 extern TupleTableSlot *lyf_mysql_delete(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 extern void lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text);
@@ -123,6 +128,9 @@ extern bool lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, c
 /* in mysql_write.c: parts of statements */
 
 /* 'text', which is in the database's encoding */
+
+/* is the column written at all? */
+extern bool lyf_mysql_is_written(const LyfMysqlModify *modify, const LyfMysqlColumn *column);
 
 /* a value for a column; raises where the server has no such value */
 extern void lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value, bool isnull);

@@ -371,6 +371,8 @@ lyf_mysql_connect_options(Oid server_oid, Oid user, LyfMysqlOptions *options)
 	options->password = to_utf8(lyf_option_get(mapping, "password"));
 	options->tls = tls_of(server->options);
 	options->tls_ca = lyf_option_get(server->options, "tls_ca");
+	if (options->tls_ca == NULL && lyf_ca_file != NULL && lyf_ca_file[0] != '\0')
+		options->tls_ca = lyf_ca_file;
 	options->tls_cert = lyf_option_get(server->options, "tls_cert");
 	options->tls_key = lyf_option_get(server->options, "tls_key");
 	options->compress = compress != NULL && bool_value("compress", compress);

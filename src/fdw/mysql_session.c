@@ -342,6 +342,16 @@ lyf_mysql_execute(LyfMysqlSession *session, const char *sql, size_t len)
 }
 
 uint64
+lyf_mysql_execute_several(LyfMysqlSession *session, const char *sql, size_t len)
+{
+	const LyfMysqlField *fields;
+	int			count;
+
+	lyf_mysql_query(session, NULL, sql, len, &fields, &count);
+	return lyf_mysql_functions()->most_affected(session->mysql);
+}
+
+uint64
 lyf_mysql_insert_id(LyfMysqlSession *session)
 {
 	return lyf_mysql_functions()->insert_id(session->mysql);

@@ -4,15 +4,14 @@
  *		was read.
  *
  * The plan reads them FOR UPDATE, so that they are as they were read until they are
- * written.  A row that is gone all the same is not counted, as one that a concurrent
- * transaction of PostgreSQL's own has deleted.  If a key turns out to belong to several rows, the
- * statement is an error and all of it is undone.
+ * written.  If a key turns out to belong to several rows, the statement is an error
+ * and all of it is undone.  Where nobody can tell the difference, the statements of many
+ * rows are sent together.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
 #include "executor/executor.h"
-#include "optimizer/tlist.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -64,9 +63,10 @@ refuse_generated(const LyfMysqlModify *modify)
 }
 
 void
-lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan)
+lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subplan, bool collects)
 {
 	const TriggerDesc *triggers = modify->target->ri_TrigDesc;
+	StringInfoData begin;
 
 	find_keys(modify, subplan);
 	if (modify->operation == CMD_UPDATE)
@@ -78,17 +78,13 @@ lyf_mysql_update_begin(LyfMysqlModify *modify, EState *estate, const Plan *subpl
 			modify->assigned = bms_add_member(modify->assigned, member + FirstLowInvalidHeapAttributeNumber);
 		modify->compare = triggers != NULL && triggers->trig_update_before_row;
 		refuse_generated(modify);
-		appendStringInfoString(&modify->sql, "UPDATE ");
-		lyf_mysql_table_name(&modify->sql, modify->table);
-		appendStringInfoString(&modify->sql, " SET ");
 	}
-	else
-	{
-		appendStringInfoString(&modify->sql, "DELETE FROM ");
-		lyf_mysql_table_name(&modify->sql, modify->table);
-		appendStringInfoString(&modify->sql, " WHERE ");
-	}
-	modify->head = modify->sql.len;
+	initStringInfo(&begin);
+	appendStringInfoString(&begin, modify->operation == CMD_UPDATE ? "UPDATE " : "DELETE FROM ");
+	lyf_mysql_table_name(&begin, modify->table);
+	appendStringInfoString(&begin, modify->operation == CMD_UPDATE ? " SET " : " WHERE ");
+	modify->begin = begin.data;
+	modify->collects = collects;
 }
 
 static void
@@ -106,7 +102,7 @@ is_assigned(const LyfMysqlModify *modify, const LyfMysqlColumn *column, TupleTab
 	int			i = column->attno - 1;
 	Form_pg_attribute attr = TupleDescAttr(slot->tts_tupleDescriptor, i);
 
-	if (column->dropped || column->generated)
+	if (!lyf_mysql_is_written(modify, column))
 		return false;
 	if (bms_is_member(column->attno, modify->assigned))
 		return true;
@@ -118,11 +114,12 @@ is_assigned(const LyfMysqlModify *modify, const LyfMysqlColumn *column, TupleTab
 	return !datum_image_eq(slot->tts_values[i], old->tts_values[i], attr->attbyval, attr->attlen);
 }
 
-/* add the assignments to the statement; false: there are none.  keys become those that the row has afterwards. */
+/* add the assignments to the statement; false: there are none */
 static bool
 write_assignments(LyfMysqlModify *modify, TupleTableSlot *slot)
 {
-	StringInfo	sql = &modify->sql;
+	StringInfo	sql = &modify->row;
+	int			start = sql->len;
 
 	slot_getallattrs(slot);
 	for (int i = 0; i < modify->table->natts; i++)
@@ -131,21 +128,51 @@ write_assignments(LyfMysqlModify *modify, TupleTableSlot *slot)
 
 		if (!is_assigned(modify, column, slot))
 			continue;
-		if (sql->len > modify->head)
+		if (sql->len > start)
 			appendStringInfoString(sql, ", ");
 		lyf_mysql_quote_name(sql, column->remote_name);
 		appendStringInfoString(sql, " = ");
 		lyf_mysql_write_value(sql, column, slot->tts_values[i], slot->tts_isnull[i]);
 	}
-	return sql->len > modify->head;
+	return sql->len > start;
 }
 
-/* rows that the statement hit: one or none */
+/* send the statements that have been collected */
+void
+lyf_mysql_update_flush(LyfMysqlModify *modify)
+{
+	if (modify->rows == 0)
+		return;
+	modify->rows = 0;
+	if (lyf_mysql_execute_several(modify->session, modify->sql.data, modify->sql.len) > 1)
+		lyf_mysql_refuse_ambiguous(modify);
+	resetStringInfo(&modify->sql);
+}
+
+static void
+collect_statement(LyfMysqlModify *modify)
+{
+	if (modify->rows > 0 && (int64) modify->sql.len + modify->row.len > modify->limit)
+		lyf_mysql_update_flush(modify);
+	if (modify->rows++ > 0)
+		appendStringInfoString(&modify->sql, "; ");
+	appendBinaryStringInfo(&modify->sql, modify->row.data, modify->row.len);
+	if (modify->rows >= modify->table->batch_size)
+		lyf_mysql_update_flush(modify);
+}
+
+/* did the statement of a row hit it? */
 static bool
 execute_for_row(LyfMysqlModify *modify)
 {
-	uint64		rows = lyf_mysql_execute(modify->session, modify->sql.data, modify->sql.len);
+	uint64		rows;
 
+	if (modify->collects)
+	{
+		collect_statement(modify);
+		return true;
+	}
+	rows = lyf_mysql_execute(modify->session, modify->row.data, modify->row.len);
 	if (rows > 1)
 		lyf_mysql_refuse_ambiguous(modify);
 	return rows == 1;
@@ -171,12 +198,13 @@ update_row(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_sl
 	Datum	   *keys = palloc(modify->nkeys * sizeof(Datum));
 	bool	   *nulls = palloc(modify->nkeys * sizeof(bool));
 
-	modify->sql.len = modify->head;
+	resetStringInfo(&modify->row);
+	appendStringInfoString(&modify->row, modify->begin);
 	get_keys(modify, plan_slot, keys, nulls);
 	if (write_assignments(modify, slot))
 	{
-		appendStringInfoString(&modify->sql, " WHERE ");
-		lyf_mysql_write_key(modify, &modify->sql, keys, nulls);
+		appendStringInfoString(&modify->row, " WHERE ");
+		lyf_mysql_write_key(modify, &modify->row, keys, nulls);
 		if (!execute_for_row(modify))
 			return NULL;
 	}
@@ -191,14 +219,15 @@ delete_row(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_sl
 	Datum	   *keys = palloc(modify->nkeys * sizeof(Datum));
 	bool	   *nulls = palloc(modify->nkeys * sizeof(bool));
 
-	modify->sql.len = modify->head;
+	resetStringInfo(&modify->row);
+	appendStringInfoString(&modify->row, modify->begin);
 	get_keys(modify, plan_slot, keys, nulls);
-	lyf_mysql_write_key(modify, &modify->sql, keys, nulls);
+	lyf_mysql_write_key(modify, &modify->row, keys, nulls);
 	if (modify->back == LYF_BACK_RETURNING)
 	{
-		appendStringInfoString(&modify->sql, " RETURNING ");
-		lyf_mysql_returned_list(modify, &modify->sql);
-		return lyf_mysql_returned_fetch(modify, modify->sql.data, modify->sql.len, slot) ? slot : NULL;
+		appendStringInfoString(&modify->row, " RETURNING ");
+		lyf_mysql_returned_list(modify, &modify->row);
+		return lyf_mysql_returned_fetch(modify, modify->row.data, modify->row.len, slot) ? slot : NULL;
 	}
 	if (modify->back == LYF_BACK_READ && !lyf_mysql_returned_read(modify, keys, nulls, true, slot))
 		return NULL;
@@ -236,7 +265,7 @@ lyf_mysql_delete(LyfMysqlModify *modify, TupleTableSlot *slot, TupleTableSlot *p
 void
 lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text)
 {
-	appendBinaryStringInfo(text, modify->sql.data, modify->head);
+	appendStringInfoString(text, modify->begin);
 	if (modify->operation == CMD_UPDATE)
 	{
 		const char *separator = "";
@@ -245,7 +274,7 @@ lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text)
 		{
 			const LyfMysqlColumn *column = &modify->table->columns[i];
 
-			if (!bms_is_member(column->attno, modify->assigned) || column->generated)
+			if (!bms_is_member(column->attno, modify->assigned) || !lyf_mysql_is_written(modify, column))
 				continue;
 			appendStringInfoString(text, separator);
 			lyf_mysql_quote_name(text, column->remote_name);

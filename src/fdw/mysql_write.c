@@ -13,9 +13,13 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
+
+/* of a value, in an error */
+#define SHOWN_BYTES		100
 
 static void
 refuse_value(const LyfMysqlColumn *column, Datum value)
@@ -24,12 +28,16 @@ refuse_value(const LyfMysqlColumn *column, Datum value)
 	bool		varlena;
 	char		category;
 	bool		preferred;
+	char	   *text;
 
 	getTypeOutputInfo(column->type, &output, &varlena);
 	get_type_category_preferred(column->type, &category, &preferred);
+	text = OidOutputFunctionCall(output, value);
+	text[pg_mbcliplen(text, strlen(text), SHOWN_BYTES)] = '\0';
 	ereport(ERROR,
-			(errcode(category == TYPCATEGORY_DATETIME ? ERRCODE_DATETIME_FIELD_OVERFLOW : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("value %s cannot be written to column \"%s\"", OidOutputFunctionCall(output, value), column->name),
+			(errcode(category == TYPCATEGORY_DATETIME ? ERRCODE_DATETIME_FIELD_OVERFLOW :
+					 category == TYPCATEGORY_STRING ? ERRCODE_STRING_DATA_RIGHT_TRUNCATION : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("value \"%s\" cannot be written to column \"%s\"", text, column->name),
 			 errdetail("The server has no such value, or the column there has no room for all of it.")));
 }
 
@@ -38,6 +46,15 @@ lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value,
 {
 	if (!lyf_mysql_literal(sql, column->type, column->typmod, value, isnull, column))
 		refuse_value(column, value);
+}
+
+/* columns that are computed when they are read, here or there, are not */
+bool
+lyf_mysql_is_written(const LyfMysqlModify *modify, const LyfMysqlColumn *column)
+{
+	TupleDesc	desc = RelationGetDescr(modify->target->ri_RelationDesc);
+
+	return !column->dropped && !column->generated && TupleDescAttr(desc, column->attno - 1)->attgenerated != 'v';
 }
 
 /* is it text to the server, which compares it by a collation? */

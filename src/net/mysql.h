@@ -111,8 +111,12 @@ typedef struct LyfMysqlFunctions
 	 */
 	bool		(*settle) (LyfMysql *mysql, const char *sql, int timeout_ms);
 
-	/* rows that the last statement changed, the first id that it gave by AUTO_INCREMENT (0: none) */
+	/*
+	 * Rows that the last statement changed (an UPDATE: found), the most that one of the statements of the last query did, the first
+	 * id that the last one gave by AUTO_INCREMENT (0: none).
+	 */
 	uint64		(*affected_rows) (LyfMysql *mysql);
+	uint64		(*most_affected) (LyfMysql *mysql);
 	uint64		(*insert_id) (LyfMysql *mysql);
 
 	/* what the server counted, "Records: 3  Duplicates: 1  Warnings: 0"; NULL after statements of other kinds */

@@ -25,6 +25,9 @@ PG_MODULE_MAGIC;
 /* the server's error for a statement that was killed */
 #define ER_QUERY_INTERRUPTED	1317
 
+/* MariaDB's library: a method of authentication is none that it may use */
+#define ER_PLUGIN_NOT_ALLOWED	5010
+
 extern PGDLLEXPORT const LyfMysqlFunctions *lyf_mysql_client(void);
 
 /* ---- errors ---- */
@@ -60,6 +63,39 @@ timeout_failure(const LyfMysql *mysql)
 	return lyf_failure_retryable(failure, 0);
 }
 
+/* what the library itself found wrong, of either library: what comes next on the wire is unknown */
+static bool
+is_library_error(unsigned int number)
+{
+	return (number >= 2000 && number <= 2999) || (number >= 5000 && number <= 5999);
+}
+
+/* MariaDB's library names something else for the method */
+static LyfFailure *
+plugin_failure(void)
+{
+	return lyf_failure_hint(lyf_failure(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+										"the server asks for the password in a way that is not safe here"),
+							"Set the server's option tls to verify-full, or let the user log in by another method.");
+}
+
+/* nobody listens there; the number that the library gives for the reason is not always the right one */
+static LyfFailure *
+connect_failure(const LyfMysql *mysql)
+{
+	const LyfMysqlOptions *options = &mysql->options;
+	LyfFailure *failure;
+
+	if (options->socket != NULL)
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to socket \"%s\"", options->socket);
+	else
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to host \"%s\", port %d", options->host, options->port);
+	lyf_failure_hint(failure, "Check that the server runs there, and that this database server can reach it.");
+	return lyf_failure_retryable(failure, 0);
+}
+
 LyfFailure *
 lyf_client_failure(LyfMysql *mysql)
 {
@@ -75,10 +111,13 @@ lyf_client_failure(LyfMysql *mysql)
 		mysql->dead = true;
 		return timeout_failure(mysql);
 	}
-	/* the library's own errors: what comes next on the wire is unknown */
-	if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)
+	if (is_library_error(number) || lyf_wire_socket(mysql) == PGINVALID_SOCKET)
 		mysql->dead = true;
 	mysql->unanswered = false;
+	if (number == ER_PLUGIN_NOT_ALLOWED)
+		return plugin_failure();
+	if (number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR)
+		return connect_failure(mysql);
 	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
 	failure = lyf_failure(sqlstate, "%s", clean_text(mysql_error(mysql->handle)));
 	lyf_failure_detail(failure, "Error %u, SQLSTATE %s.", number, state);
@@ -106,11 +145,14 @@ read_answers(LyfMysql *mysql)
 {
 	bool		good = lyf_wire_answer(mysql);
 
+	mysql->most_affected = 0;
 	while (good)
 	{
 		mysql->result = mysql_use_result(mysql->handle);
 		if (mysql->result == NULL && mysql_field_count(mysql->handle) > 0)
 			break;
+		if (mysql->result == NULL)
+			mysql->most_affected = Max(mysql->most_affected, mysql_affected_rows(mysql->handle));
 		if (!mysql_more_results(mysql->handle))
 		{
 			mysql->unanswered = mysql->owed = false;
@@ -373,6 +415,12 @@ affected_rows(LyfMysql *mysql)
 }
 
 static uint64
+most_affected(LyfMysql *mysql)
+{
+	return mysql->most_affected;
+}
+
+static uint64
 insert_id(LyfMysql *mysql)
 {
 	return mysql_insert_id(mysql->handle);
@@ -443,6 +491,7 @@ static const LyfMysqlFunctions functions = {
 	.send = send_ahead,
 	.settle = settle,
 	.affected_rows = affected_rows,
+	.most_affected = most_affected,
 	.insert_id = insert_id,
 	.info = info,
 	.version = version,

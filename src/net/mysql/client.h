@@ -48,6 +48,7 @@ struct LyfMysql
 	/* where we are */
 	bool		working;		/* inside the library */
 	bool		unanswered;		/* a statement was sent whose answer has not begun */
+	uint64		most_affected;	/* rows, by one of the statements of the last query */
 	bool		owed;			/* it was sent ahead: whoever comes next reads the answer */
 	bool		dead;			/* good for `close` only */
 	/* MySQL's library: the statement that it is at */

@@ -118,4 +118,16 @@ is($node->safe_psql('postgres', q{INSERT INTO w SELECT i, repeat('x', 3000000) F
 	cmp_ok(time - $start, '<', 2, 'takes effect') unless watched();
 }
 
+# A server that asks for the password in clear.
+{
+	my $curious = start_server('mysql_curious.py');
+	like(cipher($mysql, "host '127.0.0.1', port '$curious'"), qr/^28000: the server asks for the password in a way that is not safe/, 'a server that asks for the password');
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $curious) or die $!;
+	print $socket 'heard?';
+	local $/;
+	my $heard = <$socket>;
+	like($heard, qr/ann/, 'hears the name');
+	unlike($heard, qr/secret/, 'but not the password');
+}
+
 done_testing();
