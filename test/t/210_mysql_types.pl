@@ -474,7 +474,8 @@ sub check_server
 check_server(LyftronMysql->new, 'MariaDB', 'maria', @types, @mariadb_types);
 SKIP:
 {
-	skip LyftronMysql9->missing, 1 if LyftronMysql9->missing;
+	my $missing = LyftronMysql9->missing;
+	skip($missing, 1) if defined $missing;
 	check_server(LyftronMysql9->new, 'MySQL', 'mysql', @types, @mysql_types);
 }
 
