@@ -541,11 +541,11 @@ sub test_rights
 sub test_virtual
 {
 	return if pg('SHOW server_version_num') < 180000;
-	$mysql->sql('CREATE TABLE virtual (id int PRIMARY KEY, n int)');
-	pg(q{CREATE FOREIGN TABLE virtual (id int OPTIONS (key 'true'), twice int GENERATED ALWAYS AS (n * 2) VIRTUAL, n int) SERVER my});
-	is(pg('INSERT INTO virtual VALUES (1, DEFAULT, 4), (2, DEFAULT, 5) RETURNING twice'), "8\n10", 'virtual columns: INSERT');
-	is(pg('UPDATE virtual SET n = n + 1 + random()::int * 0 WHERE id = 1 RETURNING twice'), '10', 'UPDATE');
-	is(pg('UPDATE virtual SET n = 7 WHERE twice = 10 AND id = 2; SELECT id, twice FROM virtual ORDER BY id'), "1|10\n2|14", 'and in a condition');
+	$mysql->sql('CREATE TABLE computed (id int PRIMARY KEY, n int)');
+	pg(q{CREATE FOREIGN TABLE computed (id int OPTIONS (key 'true'), twice int GENERATED ALWAYS AS (n * 2) VIRTUAL, n int) SERVER my});
+	is(pg('INSERT INTO computed VALUES (1, DEFAULT, 4), (2, DEFAULT, 5) RETURNING twice'), "8\n10", 'virtual columns: INSERT');
+	is(pg('UPDATE computed SET n = n + 1 + random()::int * 0 WHERE id = 1 RETURNING twice'), '10', 'UPDATE');
+	is(pg('UPDATE computed SET n = 7 WHERE twice = 10 AND id = 2; SELECT id, twice FROM computed ORDER BY id'), "1|10\n2|14", 'and in a condition');
 	return;
 }
 
