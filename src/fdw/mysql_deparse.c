@@ -50,7 +50,7 @@ known_term(LyfTranslation *t, Expr *expr)
 	LyfTerm    *term = lyf_mysql_term(t, expr);
 
 	if (term == NULL)
-		elog(ERROR, "an expression is no longer for the server: %s", t->reason);
+		elog(ERROR, "an expression is no longer for the server: %s", lyf_mysql_reason(t));
 	return term;
 }
 

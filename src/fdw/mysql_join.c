@@ -67,7 +67,7 @@ split_clauses(PlannerInfo *root, RelOptInfo *joinrel, List *restrictlist, LyfMys
 			if (is_existence(mine->jointype) || (mine->jointype == JOIN_LEFT && on))
 				return false;
 			mine->local = lappend(mine->local, rinfo->clause);
-			mine->reasons = lappend(mine->reasons, makeString(pstrdup(t.reason ? t.reason : "it has dates that read as NULL")));
+			mine->reasons = lappend(mine->reasons, makeString(pstrdup(superset ? "it has dates that read as NULL" : lyf_mysql_reason(&t))));
 		}
 		else if (on)
 			mine->clauses = lappend(mine->clauses, rinfo->clause);

@@ -174,7 +174,7 @@ modulo_integers(LyfTranslation *t, const Call *call)
 	result = make_result(t, LYF_TERM_INTEGER, join_operands(t, call, "%"));
 	if (result != NULL)
 	{
-		result->high = Abs(call->right->low) - 1;
+		result->high = llabs(call->right->low) - 1;
 		result->low = -result->high;
 	}
 	return result;
@@ -258,14 +258,19 @@ modulo_decimals(LyfTranslation *t, const Call *call)
 static LyfTerm *
 negate_number(LyfTranslation *t, const Call *call)
 {
-	LyfTerm    *result = lyf_mysql_term_make(call->left->kind, psprintf("(- %s)", lyf_mysql_operand(t, call->left)));
+	const char *operand = lyf_mysql_operand(t, call->left);
+	LyfTerm    *result;
 
-	result->operand = result->sql;
-	result->digits = call->left->digits;
-	result->scale = call->left->scale;
-	result->uneven = call->left->uneven;
-	return call->left->kind == LYF_TERM_DOUBLE && call->type != FLOAT8OID
-		? lyf_mysql_term_fail(t, "arithmetic of real") : result;
+	if (call->left->kind == LYF_TERM_DOUBLE && call->type != FLOAT8OID)
+		return lyf_mysql_term_fail(t, "arithmetic of real");
+	result = make_result(t, call->left->kind, operand ? psprintf("(- %s)", operand) : NULL);
+	if (result != NULL)
+	{
+		result->digits = call->left->digits;
+		result->scale = call->left->scale;
+		result->uneven = call->left->uneven;
+	}
+	return result;
 }
 
 static LyfTerm *
@@ -335,25 +340,19 @@ pattern_prefix(const char *pattern, int len)
 	return prefix < 0 ? len : prefix;
 }
 
-/* collations that compare letter by letter, so that what has the prefix lies in one range of an index */
-static bool
-is_simple_collation(const LyfMysqlRemoteType *remote)
-{
-	const char *name = strchr(remote->collation, '_');
-
-	return name != NULL && (strcmp(name, "_general_ci") == 0 || strcmp(name, "_bin") == 0 || strcmp(remote->collation, "latin1_swedish_ci") == 0);
-}
-
-/* a range of the column that an index can serve, " AND " behind it, or "" */
+/*
+ * A range of the column that an index can serve, " AND " behind it, or "".  By binary collations the servers leave out
+ * texts with characters below the blank behind the prefix, others have letters of several characters.
+ */
 static const char *
-prefix_part(LyfTranslation *t, const LyfTerm *left, const char *pattern, int len)
+prefix_part(const LyfTerm *left, const char *pattern, int len)
 {
 	const LyfMysqlRemoteType *remote = left->column ? &left->column->remote : NULL;
 	StringInfoData sql;
 	text	   *prefix;
 
-	if (len == 0 || remote == NULL || remote->kind != LYF_MY_TEXT || remote->charset == NULL || strcmp(remote->charset, "utf8mb4") != 0 ||
-		!is_simple_collation(remote))
+	if (len == 0 || remote == NULL || remote->kind != LYF_MY_TEXT || remote->collation == NULL ||
+		strcmp(remote->collation, "utf8mb4_general_ci") != 0)
 		return "";
 	prefix = cstring_to_text(psprintf("%.*s%%", len, pattern));
 	initStringInfo(&sql);
@@ -379,7 +378,7 @@ match(LyfTranslation *t, const Call *call, bool negated)
 		return lyf_mysql_term_fail(t, "a pattern that ends with an escape character");
 	sql = psprintf("%s %s %s ESCAPE '%c'", lyf_mysql_operand(t, call->left), negated ? "NOT LIKE" : "LIKE",
 				   lyf_mysql_operand(t, call->right), ESCAPE_CHARACTER);
-	return lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(%s%s)", negated ? "" : prefix_part(t, call->left, VARDATA_ANY(chars), prefix), sql));
+	return lyf_mysql_term_make(LYF_TERM_BOOLEAN, psprintf("(%s%s)", negated ? "" : prefix_part(call->left, VARDATA_ANY(chars), prefix), sql));
 }
 
 static LyfTerm *

@@ -48,7 +48,7 @@ lyf_mysql_split_conditions(PlannerInfo *root, RelOptInfo *rel, List *clauses, Li
 			continue;
 		*local = lappend(*local, rinfo->clause);
 		*reasons = lappend(*reasons, makeString(pstrdup(!lyf_pushdown ? "lyftron.pushdown is off" :
-														shipped ? "checked again, since the server has dates that read as NULL" : t.reason)));
+														shipped ? "checked again, since the server has dates that read as NULL" : lyf_mysql_reason(&t))));
 	}
 }
 

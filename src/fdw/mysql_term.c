@@ -22,6 +22,12 @@ lyf_mysql_term_fail(LyfTranslation *t, const char *reason)
 	return NULL;
 }
 
+const char *
+lyf_mysql_reason(const LyfTranslation *t)
+{
+	return t->reason != NULL ? t->reason : "an expression that the server has not";
+}
+
 LyfTerm *
 lyf_mysql_term_make(LyfTermKind kind, const char *sql)
 {

@@ -65,12 +65,13 @@ typedef struct LyfTranslation
 	LyfTerm    *tested;			/* x of CASE x WHEN */
 	List	   *values;			/* expressions whose values are needed */
 	List	   *places;			/* what goes to the places, as lyf_mysql_place_save has them */
-	const char *reason;			/* why the first expression that failed did */
+	const char *reason;			/* why the first expression that failed did, if it says so */
 } LyfTranslation;
 
 /* in mysql_term.c */
 extern LyfTerm *lyf_mysql_term(LyfTranslation *t, Expr *expr);	/* NULL: not for the server, see reason */
 extern LyfTerm *lyf_mysql_term_fail(LyfTranslation *t, const char *reason);
+extern const char *lyf_mysql_reason(const LyfTranslation *t);	/* never NULL */
 extern LyfTerm *lyf_mysql_term_make(LyfTermKind kind, const char *sql);
 
 /* the alias of a member of the range table */

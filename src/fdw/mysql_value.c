@@ -182,11 +182,11 @@ locate_interval(const LyfPlace *place, Oid *type, Datum *value)
 	if (fabs(about) > MAX_SPAN + USECS_PER_DAY)
 		return about < 0 ? BELOW : ABOVE;
 	span = (int64) days * USECS_PER_DAY + interval->time;
-	if (Abs(span) >= MAX_SPAN + USECS_PER_SEC)
+	if (llabs(span) >= MAX_SPAN + USECS_PER_SEC)
 		return span < 0 ? BELOW : ABOVE;
-	floor->time = Abs(span) > MAX_SPAN ? span : floor_to(span, time_unit(place));
+	floor->time = llabs(span) > MAX_SPAN ? span : floor_to(span, time_unit(place));
 	*value = IntervalPGetDatum(floor);
-	if (Abs(span) > MAX_SPAN)
+	if (llabs(span) > MAX_SPAN)
 		return MISSING;
 	return floor->time == span ? EXACT : BETWEEN;
 }
@@ -287,7 +287,7 @@ append_missing(StringInfo sql, const LyfPlace *place, Datum value)
 {
 	int64		span = DatumGetIntervalP(value)->time;
 
-	appendStringInfo(sql, "+ 0 %s%s8385959.%06d", operators[place->use], span < 0 ? "-" : "", (int) (Abs(span) % USECS_PER_SEC));
+	appendStringInfo(sql, "+ 0 %s%s8385959.%06d", operators[place->use], span < 0 ? "-" : "", (int) (llabs(span) % USECS_PER_SEC));
 }
 
 static bool

@@ -9,7 +9,8 @@ use LyftronTest;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = new_node('main', "max_connections = 130\nshared_buffers = 32MB\n");
+# All rows come here, whatever is done with them.
+my $node = new_node('main', "max_connections = 130\nshared_buffers = 32MB\nlyftron.pushdown = off\n");
 my $mysql = LyftronMysql->new(options => [ '--max-connections=300', '--max-allowed-packet=16M', '--innodb-lock-wait-timeout=2' ]);
 $mysql->connect_node($node, 'my');
 $mysql->sql(q{
@@ -68,9 +69,9 @@ my $port = $mysql->port;
 	my $unknown = server("host 'nowhere.invalid'");
 	fails("SELECT * FROM $unknown", qr/ERROR:  08001: could not resolve host "nowhere.invalid"/, 'a host that is not known');
 	my $closed = server("host '127.0.0.1', port '" . free_port() . "'");
-	fails("SELECT * FROM $closed", qr/ERROR:  08001: .*127\.0\.0\.1/, 'a port that nobody listens on');
+	fails("SELECT * FROM $closed", qr/ERROR:  08001: could not connect to host "127\.0\.0\.1", port \d+/, 'a port that nobody listens on');
 	my $socket = server("socket '/nowhere/socket'");
-	fails("SELECT * FROM $socket", qr/ERROR:  08001: .*nowhere/, 'a socket that is not there');
+	fails("SELECT * FROM $socket", qr{ERROR:  08001: could not connect to socket "/nowhere/socket"}, 'a socket that is not there');
 	my $good = server("socket '" . $mysql->socket . "'");
 	is($node->safe_psql('postgres', "SELECT sum(n) FROM $good"), '55', 'a socket that is there');
 	is($node->safe_psql('postgres', 'SELECT sum(n) FROM ' . server("host 'localhost', port '$port', compress 'on'")), '55', 'a name, and compression');
@@ -141,11 +142,9 @@ sub fork_drop
 }
 
 # The timeout of a statement that the server is at: it ends here, and there.
-for my $how ("SET statement_timeout = '300ms'", q{SELECT pg_cancel_backend(pg_backend_pid()) FROM pg_sleep(0)})
 {
-	next unless $how =~ /timeout/;
 	my $start = time;
-	fails("$how; SELECT * FROM slow", qr/ERROR:  57014/, 'statement_timeout while the server sleeps');
+	fails("SET statement_timeout = '300ms'; SELECT * FROM slow", qr/ERROR:  57014/, 'statement_timeout while the server sleeps');
 	cmp_ok(time - $start, '<', 1, 'takes effect') unless watched();
 	ok(wait_until(3, sub { $mysql->sessions('%SLEEP%') == 0 && $mysql->sessions('%slow%') == 0 }), 'and the query is gone');
 }

@@ -79,6 +79,23 @@ plugin_failure(void)
 							"Set the server's option tls to verify-full, or let the user log in by another method.");
 }
 
+/* nobody listens there; the number that the library gives for the reason is not always the right one */
+static LyfFailure *
+connect_failure(const LyfMysql *mysql)
+{
+	const LyfMysqlOptions *options = &mysql->options;
+	LyfFailure *failure;
+
+	if (options->socket != NULL)
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to socket \"%s\"", options->socket);
+	else
+		failure = lyf_failure(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+							  "could not connect to host \"%s\", port %d", options->host, options->port);
+	lyf_failure_hint(failure, "Check that the server runs there, and that this database server can reach it.");
+	return lyf_failure_retryable(failure, 0);
+}
+
 LyfFailure *
 lyf_client_failure(LyfMysql *mysql)
 {
@@ -99,6 +116,8 @@ lyf_client_failure(LyfMysql *mysql)
 	mysql->unanswered = false;
 	if (number == ER_PLUGIN_NOT_ALLOWED)
 		return plugin_failure();
+	if (number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR)
+		return connect_failure(mysql);
 	sqlstate = lyf_mysql_sqlstate(number, state, &retryable);
 	failure = lyf_failure(sqlstate, "%s", clean_text(mysql_error(mysql->handle)));
 	lyf_failure_detail(failure, "Error %u, SQLSTATE %s.", number, state);
