@@ -6,26 +6,33 @@ use warnings FATAL => 'all';
 use lib 'test/perl';
 use IPC::Run;
 use LyftronMysql;
+use LyftronMysql9;
 use LyftronTest;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $node = new_node('main', "max_connections = 130\nmax_prepared_transactions = 5\nshared_buffers = 32MB\n");
-my $mysql = LyftronMysql->new(options => [ '--max-connections=300', '--max-allowed-packet=4M', '--innodb-lock-wait-timeout=3' ]);
-$mysql->connect_node($node, 'my');
-$mysql->sql(q{
-	CREATE TABLE a (id int PRIMARY KEY, n int NOT NULL, txt varchar(10), CHECK (n < 1000)) ENGINE=InnoDB;
-	INSERT INTO a SELECT seq, seq, 'x' FROM seq_1_to_10;
-	CREATE TABLE child (id int PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES a (id)) ENGINE=InnoDB;
-	CREATE TABLE log (id int PRIMARY KEY, txt longtext) ENGINE=InnoDB;
-	CREATE VIEW wrong AS SELECT id, n, txt FROM a WHERE id = (SELECT id FROM a);
-	CREATE VIEW slow AS SELECT SLEEP(8) AS s;});
-$node->safe_psql('postgres', q{
-	CREATE FOREIGN TABLE a (id int OPTIONS (key 'true'), n int, txt text) SERVER my;
-	CREATE FOREIGN TABLE child (id int OPTIONS (key 'true'), a int) SERVER my;
-	CREATE FOREIGN TABLE log (id int OPTIONS (key 'true'), txt text) SERVER my;
-	CREATE FOREIGN TABLE wrong (id int, n int, txt text) SERVER my;
-	CREATE FOREIGN TABLE slow (s int) SERVER my;});
+my $mysql;
+
+sub set_up
+{
+	my $numbers = 'WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 10)';
+	$mysql->sql(qq{
+		CREATE TABLE a (id int PRIMARY KEY, n int NOT NULL, txt varchar(10), CHECK (n < 1000)) ENGINE=InnoDB;
+		INSERT INTO a $numbers SELECT i, i, 'x' FROM s;
+		CREATE TABLE child (id int PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES a (id)) ENGINE=InnoDB;
+		CREATE TABLE log (id int PRIMARY KEY, txt longtext) ENGINE=InnoDB;
+		CREATE VIEW wrong AS SELECT id, n, txt FROM a WHERE id = (SELECT id FROM a);
+		CREATE VIEW slow AS SELECT SLEEP(8) AS s;});
+	$mysql->connect_node($node, 'my');
+	$node->safe_psql('postgres', q{
+		CREATE FOREIGN TABLE a (id int OPTIONS (key 'true'), n int, txt text) SERVER my;
+		CREATE FOREIGN TABLE child (id int OPTIONS (key 'true'), a int) SERVER my;
+		CREATE FOREIGN TABLE log (id int OPTIONS (key 'true'), txt text) SERVER my;
+		CREATE FOREIGN TABLE wrong (id int, n int, txt text) SERVER my;
+		CREATE FOREIGN TABLE slow (s int) SERVER my;});
+	return;
+}
 
 # one session: what psql printed, and its errors with their SQLSTATEs
 sub session
@@ -46,68 +53,71 @@ sub fails
 
 sub count { return $mysql->sql('SELECT count(*) FROM a'); }
 
-### Commit and rollback
-
-fails('BEGIN; INSERT INTO a SELECT i, i FROM generate_series(11, 20) i; ROLLBACK', qr/^$/, 'ten rows');
-is(count(), '10', 'are undone by a rollback');
-fails('BEGIN; INSERT INTO a SELECT i, i FROM generate_series(11, 20) i; SELECT 1 / 0; COMMIT', qr/22012/, 'ten rows and an error');
-is(count(), '10', 'are undone by the error');
-fails('INSERT INTO a SELECT i, i / (15 - i) FROM generate_series(11, 20) i', qr/22012/, 'an error in the middle of the statement');
-is(count(), '10', 'undoes its first rows');
-is($node->safe_psql('postgres', q{BEGIN; INSERT INTO a VALUES (11, 11); SELECT count(*) FROM a; COMMIT; SELECT count(*) FROM a}), "11\n11", 'a commit');
-is(count(), '11', 'is there');
-is(fails(q{
-	BEGIN;
-	INSERT INTO a VALUES (12, 12);
-	SAVEPOINT one;
-	INSERT INTO a VALUES (13, 13);
-	SAVEPOINT two;
-	INSERT INTO a VALUES (14, 14);
-	ROLLBACK TO one;
-	SELECT max(id) FROM a;
-	INSERT INTO a VALUES (15, 15);
-	SAVEPOINT three;
-	INSERT INTO a VALUES (16, 16);
-	RELEASE three;
-	SAVEPOINT four;
-	INSERT INTO a VALUES (17, 17);
-	ROLLBACK TO four;
-	COMMIT;}, qr/^$/, 'savepoints'), '12', 'undo what came after them');
-is($mysql->sql('SELECT group_concat(id ORDER BY id) FROM a WHERE id > 11'), '12,15,16', 'and nothing else');
-is(fails(q{
-	DO $$
-	BEGIN
-		FOR i IN 17..26 LOOP
-			BEGIN
-				INSERT INTO a VALUES (i, i);
-				IF i % 2 = 0 THEN RAISE EXCEPTION 'no'; END IF;
-			EXCEPTION WHEN raise_exception THEN NULL;
-			END;
-		END LOOP;
-	END$$;
-	SELECT count(*) FROM a WHERE id > 16}, qr/^$/, 'blocks with exceptions'), '5', 'are subtransactions');
-fails(q{BEGIN; SELECT count(*) FROM a; PREPARE TRANSACTION 'x'}, qr/0A000: cannot PREPARE/, 'no prepared transactions');
-fails(q{BEGIN READ ONLY; SELECT count(*) FROM a; INSERT INTO a VALUES (99, 99); COMMIT}, qr/25006/, 'a read-only transaction');
-is($node->safe_psql('postgres', q{BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT max(id) FROM a WHERE id < 10; COMMIT}), '9', 'a serializable one');
-
-### Errors by their SQLSTATEs
-
-for my $case (
-	[ 'INSERT INTO a VALUES (1, 1)', '23505', 'a duplicate key' ],
-	[ 'INSERT INTO a VALUES (70, NULL)', '23502', 'a NULL' ],
-	[ 'INSERT INTO a VALUES (70, 1000)', '23514', 'a CHECK' ],
-	[ q{INSERT INTO a VALUES (70, 1, 'longer than ten')}, '22001', 'a text that is too long' ],
-	[ 'INSERT INTO child VALUES (1, 500)', '23503', 'a foreign key' ],
-	[ 'INSERT INTO child VALUES (1, 1); DELETE FROM a WHERE id = 1', '23503', 'a referenced row' ],
-	[ 'SELECT * FROM wrong', '21000', 'two rows where one is due' ],
-	[ q{INSERT INTO log VALUES (1, repeat('x', 5000000))}, '54000', 'a packet that is too large' ])
+sub test_commit
 {
-	my ($sql, $state, $name) = @$case;
-	is(fails("$sql; SELECT count(*) FROM lyftron.mysql_connections() WHERE valid; SELECT max(id) FROM a WHERE id = 2", qr/ERROR:  $state: .*CONTEXT:  server "my"|ERROR:  54000/s, $name),
-		"1\n2", 'leaves the connection');
+	fails('BEGIN; INSERT INTO a SELECT i, i FROM generate_series(11, 20) i; ROLLBACK', qr/^$/, 'ten rows');
+	is(count(), '10', 'are undone by a rollback');
+	fails('BEGIN; INSERT INTO a SELECT i, i FROM generate_series(11, 20) i; SELECT 1 / 0; COMMIT', qr/22012/, 'ten rows and an error');
+	is(count(), '10', 'are undone by the error');
+	fails('INSERT INTO a SELECT i, i / (15 - i) FROM generate_series(11, 20) i', qr/22012/, 'an error in the middle of the statement');
+	is(count(), '10', 'undoes its first rows');
+	is($node->safe_psql('postgres', q{BEGIN; INSERT INTO a VALUES (11, 11); SELECT count(*) FROM a; COMMIT; SELECT count(*) FROM a}), "11\n11", 'a commit');
+	is(count(), '11', 'is there');
+	is(fails(q{
+		BEGIN;
+		INSERT INTO a VALUES (12, 12);
+		SAVEPOINT one;
+		INSERT INTO a VALUES (13, 13);
+		SAVEPOINT two;
+		INSERT INTO a VALUES (14, 14);
+		ROLLBACK TO one;
+		SELECT max(id) FROM a;
+		INSERT INTO a VALUES (15, 15);
+		SAVEPOINT three;
+		INSERT INTO a VALUES (16, 16);
+		RELEASE three;
+		SAVEPOINT four;
+		INSERT INTO a VALUES (17, 17);
+		ROLLBACK TO four;
+		COMMIT;}, qr/^$/, 'savepoints'), '12', 'undo what came after them');
+	is($mysql->sql('SELECT group_concat(id ORDER BY id) FROM a WHERE id > 11'), '12,15,16', 'and nothing else');
+	is(fails(q{
+		DO $$
+		BEGIN
+			FOR i IN 17..26 LOOP
+				BEGIN
+					INSERT INTO a VALUES (i, i);
+					IF i % 2 = 0 THEN RAISE EXCEPTION 'no'; END IF;
+				EXCEPTION WHEN raise_exception THEN NULL;
+				END;
+			END LOOP;
+		END$$;
+		SELECT count(*) FROM a WHERE id > 16}, qr/^$/, 'blocks with exceptions'), '5', 'are subtransactions');
+	fails(q{BEGIN; SELECT count(*) FROM a; PREPARE TRANSACTION 'x'}, qr/0A000: cannot PREPARE/, 'no prepared transactions');
+	fails(q{BEGIN READ ONLY; SELECT count(*) FROM a; INSERT INTO a VALUES (99, 99); COMMIT}, qr/25006/, 'a read-only transaction');
+	is($node->safe_psql('postgres', q{BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT max(id) FROM a WHERE id < 10; COMMIT}), '9', 'a serializable one');
+	return;
 }
 
-### Locks
+# errors by their SQLSTATEs
+sub test_errors
+{
+	for my $case (
+		[ 'INSERT INTO a VALUES (1, 1)', '23505', 'a duplicate key' ],
+		[ 'INSERT INTO a VALUES (70, NULL)', '23502', 'a NULL' ],
+		[ 'INSERT INTO a VALUES (70, 1000)', '23514', 'a CHECK' ],
+		[ q{INSERT INTO a VALUES (70, 1, 'longer than ten')}, '22001', 'a text that is too long' ],
+		[ 'INSERT INTO child VALUES (1, 500)', '23503', 'a foreign key' ],
+		[ 'INSERT INTO child VALUES (1, 1); DELETE FROM a WHERE id = 1', '23503', 'a referenced row' ],
+		[ 'SELECT * FROM wrong', '21000', 'two rows where one is due' ],
+		[ q{INSERT INTO log VALUES (1, repeat('x', 5000000))}, '54000', 'a packet that is too large' ])
+	{
+		my ($sql, $state, $name) = @$case;
+		is(fails("$sql; SELECT count(*) FROM lyftron.mysql_connections() WHERE valid; SELECT max(id) FROM a WHERE id = 2", qr/ERROR:  $state: .*CONTEXT:  server "my"|ERROR:  54000/s, $name),
+			"1\n2", 'leaves the connection');
+	}
+	return;
+}
 
 # psql that holds locks at the server until it is told to go on
 sub holder
@@ -128,6 +138,7 @@ sub end_holder
 	return ${ $holder->{out} };
 }
 
+sub test_locks
 {
 	my $holder = holder('UPDATE a SET n = 100 WHERE id = 1');
 	fails('UPDATE a SET n = 101 WHERE id = 1', qr/ERROR:  55P03: Lock wait timeout/, 'a lock that another holds');
@@ -145,10 +156,12 @@ sub end_holder
 	cmp_ok(time - $start, '<', 1.5, 'takes effect') unless watched();
 	end_holder($holder, 'COMMIT');
 	is($mysql->sql('SELECT n FROM a WHERE id = 1'), '100', 'the other one commits');
+	return;
 }
 
 # A deadlock: one of two is undone at the server as a whole, also what it did before its savepoint.  It is the one that has
 # written less.
+sub test_deadlock
 {
 	my $holder = holder('UPDATE a SET n = 201 WHERE id = 2; INSERT INTO child SELECT i FROM generate_series(101, 130) i');
 	my ($in, $out) = ('', '');
@@ -168,12 +181,12 @@ sub end_holder
 	like($out, qr/here\n.*ERROR:  40000: the transaction at server "my" is lost/s, 'after which the transaction is of no use');
 	like($out, qr/cannot be committed.*^1$/ms, 'and cannot be committed');
 	is($mysql->sql('SELECT group_concat(n ORDER BY id) FROM a WHERE id IN (2, 3)'), '201,203', 'the other one has written');
+	return;
 }
-
-### Connections
 
 # An idle one that the server has closed is made anew; in a transaction that has written it is not.
 my $kill = q{SELECT 'KILL ' || session_id FROM lyftron.mysql_connections()};
+sub test_lost_connections
 {
 	my ($in, $out) = ('', '');
 	my $run = IPC::Run::start([ 'psql', '-XqAt', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(180));
@@ -220,9 +233,11 @@ my $kill = q{SELECT 'KILL ' || session_id FROM lyftron.mysql_connections()};
 	is($say->('ROLLBACK; SELECT count(*) FROM a WHERE id = 60'), "0\n", 'and is found again');
 	$in .= "\\q\n";
 	$run->finish;
+	return;
 }
 
 # A hundred sessions at once.
+sub test_many
 {
 	my $start = time;
 	my @runs = map {
@@ -233,15 +248,37 @@ my $kill = q{SELECT 'KILL ' || session_id FROM lyftron.mysql_connections()};
 	is(scalar(grep { ${ $_->{err} } eq '' } @runs), 100, 'a hundred sessions at once');
 	is($mysql->sql('SELECT count(*) FROM log'), '100', 'have all written');
 	ok(wait_until(5, sub { $mysql->sessions == 0 }), 'and are gone');
+	return;
 }
 
 # When there are too many the server says so (it has one place more for those with all privileges).
+sub test_too_many
 {
 	$mysql->sql('SET GLOBAL max_connections = 10');
 	my @held = map { holder('SELECT count(*) FROM a') } 1 .. 11;
 	fails('SELECT count(*) FROM a', qr/ERROR:  53300/, 'too many connections');
 	end_holder($_, 'COMMIT') for @held;
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM a WHERE id = 1'), '1', 'until some have gone');
+	return;
 }
 
+for ([ MariaDB => 'LyftronMysql' ], [ 'MySQL 9' => 'LyftronMysql9' ])
+{
+	my ($name, $class) = @$_;
+	subtest $name => sub {
+		my $missing = $class->can('missing') ? $class->missing : undef;
+		plan skip_all => $missing if defined $missing;
+		$mysql = $class->new(options => [ '--max-connections=300', '--max-allowed-packet=4M', '--innodb-lock-wait-timeout=3' ]);
+		set_up();
+		test_commit();
+		test_errors();
+		test_locks();
+		test_deadlock();
+		test_lost_connections();
+		test_many();
+		test_too_many();
+		$node->safe_psql('postgres', 'DROP SERVER my CASCADE');
+		$mysql->stop;
+	};
+}
 done_testing();
