@@ -487,9 +487,12 @@ sub test_same_session
 	$mysql->sql('UPDATE walk SET n = 1000 WHERE id IN (201, 202)');
 	$reader->{run}->finish;
 	is(pg('SELECT n FROM walk WHERE id IN (201, 202)'), "1001\n1001", 'no update of another is lost');
-	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(4); COMMIT});
+	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(6); COMMIT});
 	wait_until(10, sub { $mysql->sql("SELECT count(*) FROM information_schema.innodb_trx") ne '0' });
 	like(pg_error('UPDATE walk SET n = 1 WHERE id = 1'), qr/ERROR:  55P03/, 'a lock that is not had in time');
+	is(pg('SELECT id FROM walk WHERE id IN (1, 2) FOR UPDATE SKIP LOCKED'), '2', 'SKIP LOCKED');
+	like(pg_error('SELECT id FROM walk WHERE id = 1 FOR UPDATE NOWAIT'), qr/ERROR:  55P03/, 'NOWAIT');
+	like(pg_error('SELECT id FROM walk WHERE id = 1 FOR SHARE'), qr/ERROR:  55P03/, 'FOR SHARE');
 	$held->{run}->finish;
 	return;
 }
