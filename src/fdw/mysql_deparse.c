@@ -273,10 +273,13 @@ append_grouping(StringInfo sql, LyfTranslation *t, const LyfMysqlRel *grouped)
 static void
 append_lock(StringInfo sql, PlannerInfo *root, const RelOptInfo *rel)
 {
+	static const char *const wait_words[] = {[LockWaitBlock] = "",[LockWaitSkip] = " SKIP LOCKED",[LockWaitError] = " NOWAIT"};
 	PlanRowMark *mark = get_plan_rowmark(root->rowMarks, rel->relid);
 
-	if (bms_is_member(rel->relid, root->all_result_relids) || (mark != NULL && mark->strength >= LCS_FORNOKEYUPDATE))
+	if (bms_is_member(rel->relid, root->all_result_relids))
 		appendStringInfoString(sql, " FOR UPDATE");
+	else if (mark != NULL && mark->strength >= LCS_FORNOKEYUPDATE)
+		appendStringInfo(sql, " FOR UPDATE%s", wait_words[mark->waitPolicy]);
 	else if (mark != NULL && mark->strength >= LCS_FORKEYSHARE)
 		appendStringInfoString(sql, " LOCK IN SHARE MODE");
 }

@@ -70,7 +70,7 @@ idle_column(const LyfMysqlModify *modify)
 	{
 		const LyfMysqlColumn *column = &modify->table->columns[i];
 
-		if (lyf_mysql_is_written(modify, column) && !column->key)
+		if (lyf_mysql_is_written(column) && !column->key)
 			return column;
 	}
 	return modify->nkeys > 0 ? modify->keys[modify->nkeys - 1] : modify->columns[0];
@@ -127,7 +127,7 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 		bool		is_given = bms_is_member(column->attno, given);
 
 		modify->generates |= !modify->complete && must_be_null(modify, i);
-		if (!lyf_mysql_is_written(modify, column) || !(is_given || vary))
+		if (!lyf_mysql_is_written(column) || !(is_given || vary))
 			continue;
 		modify->left[modify->ncolumns] = !is_given;
 		any_left |= !is_given;

@@ -95,7 +95,7 @@ typedef struct LyfMysqlColumn
 	Oid			type;			/* of the foreign table's column */
 	int32		typmod;
 	Oid			collation;
-	bool		dropped;
+	bool		dropped;		/* or nothing to the server for another reason */
 	bool		generated;		/* by the server: not written */
 	bool		key;			/* part of the table's row identity (PRIMARY KEY, or a UNIQUE of NOT NULL columns) */
 	bool		not_null;		/* at the server; a column of dates is not where zero dates become NULL */

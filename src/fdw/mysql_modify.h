@@ -130,7 +130,11 @@ extern bool lyf_mysql_returned_read(LyfMysqlModify *modify, const Datum *keys, c
 /* 'text', which is in the database's encoding */
 
 /* is the column written at all? */
-extern bool lyf_mysql_is_written(const LyfMysqlModify *modify, const LyfMysqlColumn *column);
+static inline bool
+lyf_mysql_is_written(const LyfMysqlColumn *column)
+{
+	return !column->dropped && !column->generated;
+}
 
 /* a value for a column; raises where the server has no such value */
 extern void lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value, bool isnull);

@@ -414,8 +414,9 @@ open_column(LyfMysqlTable *table, LyfMysqlColumn *column, Form_pg_attribute att)
 	const char *remote_type;
 
 	column->attno = att->attnum;
-	column->dropped = att->attisdropped;
-	if (att->attisdropped)
+	/* one that is computed here when it is read (PostgreSQL 18) is nothing to the server, either */
+	column->dropped = att->attisdropped || att->attgenerated == 'v';
+	if (column->dropped)
 		return;
 	options = GetForeignColumnOptions(table->relid, att->attnum);
 	name = lyf_option_get(options, "name");

@@ -102,7 +102,7 @@ is_assigned(const LyfMysqlModify *modify, const LyfMysqlColumn *column, TupleTab
 	int			i = column->attno - 1;
 	Form_pg_attribute attr = TupleDescAttr(slot->tts_tupleDescriptor, i);
 
-	if (!lyf_mysql_is_written(modify, column))
+	if (!lyf_mysql_is_written(column))
 		return false;
 	if (bms_is_member(column->attno, modify->assigned))
 		return true;
@@ -274,7 +274,7 @@ lyf_mysql_update_describe(LyfMysqlModify *modify, StringInfo text)
 		{
 			const LyfMysqlColumn *column = &modify->table->columns[i];
 
-			if (!bms_is_member(column->attno, modify->assigned) || !lyf_mysql_is_written(modify, column))
+			if (!bms_is_member(column->attno, modify->assigned) || !lyf_mysql_is_written(column))
 				continue;
 			appendStringInfoString(text, separator);
 			lyf_mysql_quote_name(text, column->remote_name);

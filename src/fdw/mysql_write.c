@@ -13,7 +13,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 #include "base/compat.h"
 #include "fdw/mysql_modify.h"
@@ -46,15 +45,6 @@ lyf_mysql_write_value(StringInfo sql, const LyfMysqlColumn *column, Datum value,
 {
 	if (!lyf_mysql_literal(sql, column->type, column->typmod, value, isnull, column))
 		refuse_value(column, value);
-}
-
-/* columns that are computed when they are read, here or there, are not */
-bool
-lyf_mysql_is_written(const LyfMysqlModify *modify, const LyfMysqlColumn *column)
-{
-	TupleDesc	desc = RelationGetDescr(modify->target->ri_RelationDesc);
-
-	return !column->dropped && !column->generated && TupleDescAttr(desc, column->attno - 1)->attgenerated != 'v';
 }
 
 /* is it text to the server, which compares it by a collation? */

@@ -487,9 +487,12 @@ sub test_same_session
 	$mysql->sql('UPDATE walk SET n = 1000 WHERE id IN (201, 202)');
 	$reader->{run}->finish;
 	is(pg('SELECT n FROM walk WHERE id IN (201, 202)'), "1001\n1001", 'no update of another is lost');
-	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(4); COMMIT});
+	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(6); COMMIT});
 	wait_until(10, sub { $mysql->sql("SELECT count(*) FROM information_schema.innodb_trx") ne '0' });
 	like(pg_error('UPDATE walk SET n = 1 WHERE id = 1'), qr/ERROR:  55P03/, 'a lock that is not had in time');
+	is(pg('SELECT id FROM walk WHERE id IN (1, 2) FOR UPDATE SKIP LOCKED'), '2', 'SKIP LOCKED');
+	like(pg_error('SELECT id FROM walk WHERE id = 1 FOR UPDATE NOWAIT'), qr/ERROR:  55P03/, 'NOWAIT');
+	like(pg_error('SELECT id FROM walk WHERE id = 1 FOR SHARE'), qr/ERROR:  55P03/, 'FOR SHARE');
 	$held->{run}->finish;
 	return;
 }
@@ -541,11 +544,11 @@ sub test_rights
 sub test_virtual
 {
 	return if pg('SHOW server_version_num') < 180000;
-	$mysql->sql('CREATE TABLE virtual (id int PRIMARY KEY, n int)');
-	pg(q{CREATE FOREIGN TABLE virtual (id int OPTIONS (key 'true'), twice int GENERATED ALWAYS AS (n * 2) VIRTUAL, n int) SERVER my});
-	is(pg('INSERT INTO virtual VALUES (1, DEFAULT, 4), (2, DEFAULT, 5) RETURNING twice'), "8\n10", 'virtual columns: INSERT');
-	is(pg('UPDATE virtual SET n = n + 1 + random()::int * 0 WHERE id = 1 RETURNING twice'), '10', 'UPDATE');
-	is(pg('UPDATE virtual SET n = 7 WHERE twice = 10 AND id = 2; SELECT id, twice FROM virtual ORDER BY id'), "1|10\n2|14", 'and in a condition');
+	$mysql->sql('CREATE TABLE computed (id int PRIMARY KEY, n int)');
+	pg(q{CREATE FOREIGN TABLE computed (id int OPTIONS (key 'true'), twice int GENERATED ALWAYS AS (n * 2) VIRTUAL, n int) SERVER my});
+	is(pg('INSERT INTO computed VALUES (1, DEFAULT, 4), (2, DEFAULT, 5) RETURNING twice'), "8\n10", 'virtual columns: INSERT');
+	is(pg('UPDATE computed SET n = n + 1 + random()::int * 0 WHERE id = 1 RETURNING twice'), '10', 'UPDATE');
+	is(pg('UPDATE computed SET n = 7 WHERE twice = 10 AND id = 2; SELECT id, twice FROM computed ORDER BY id'), "1|10\n2|14", 'and in a condition');
 	return;
 }
 
