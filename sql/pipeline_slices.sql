@@ -48,6 +48,17 @@ CALL lyftron.run('ends_d');
 SELECT pipeline, number, low, high, rows_read FROM lyftron.slices WHERE pipeline LIKE 'ends%' ORDER BY pipeline, number;
 SELECT (SELECT count(*) FROM (SELECT k, d FROM ends EXCEPT ALL SELECT k, d FROM ends_k) x), (SELECT count(*) FROM ends_k), (SELECT count(*) FROM ends_d);
 
+-- a bound need not be a value of its column
+CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
+CREATE TABLE evens (id even, amount numeric(6, 1)) WITH (autovacuum_enabled = off);
+INSERT INTO evens SELECT i, i / 3.0 FROM generate_series(2, 200, 2) i;
+SELECT lyftron.create_pipeline('evens', source => 'evens', destination => 'evens_copy', slices => 3, slice_by => 'id');
+CALL lyftron.run('evens');
+SELECT lyftron.alter_pipeline('evens', slice_by => 'amount');
+CALL lyftron.run('evens');
+SELECT low, high, rows_read FROM lyftron.slices WHERE pipeline = 'evens' ORDER BY run, number;
+SELECT count(*), count(DISTINCT id) FROM evens_copy;
+
 -- fewer values than slices; no value; no row
 CREATE TABLE few (id int, note text);
 INSERT INTO few VALUES (7, 'seven'), (8, 'eight');

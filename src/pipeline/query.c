@@ -69,6 +69,7 @@ range_clauses(const LyfSource *source, const LyfRange *range)
 	const char *order = range->ordered ? psprintf(" ORDER BY %s", column) : "";
 	StringInfoData bounds;
 	const char *type;
+	int32		typmod;
 
 	if (attribute == NULL)
 		ereport(ERROR,
@@ -76,7 +77,9 @@ range_clauses(const LyfSource *source, const LyfRange *range)
 				 errmsg("the source has no column \"%s\", by which the pipeline chooses rows", range->column)));
 	if (range->nulls == LYF_NULLS_ONLY)
 		return psprintf(" WHERE %s IS NULL", column);
-	type = format_type_extended(attribute->atttypid, attribute->atttypmod,
+	/* what a domain checks need not hold for a bound */
+	typmod = attribute->atttypmod;
+	type = format_type_extended(getBaseTypeAndTypmod(attribute->atttypid, &typmod), typmod,
 								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 	initStringInfo(&bounds);
 	append_bound(&bounds, column, range->above ? ">" : ">=", range->low, type);
