@@ -73,6 +73,14 @@ SET enable_seqscan = off;
 SELECT count(*) FROM lyftron.queue WHERE lower(name) = 'folded';
 RESET enable_seqscan;
 DROP INDEX lyftron.folded;
+CREATE FUNCTION marked(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN '<' || $1 || '>'; END $$;
+CREATE INDEX marked ON lyftron.queue (enqueue.marked(name));
+SELECT lyftron.enqueue('SELECT 1', 'marked') > 0 AS queued;
+SELECT count(*) FROM lyftron.enqueue(ARRAY['SELECT 1', 'SELECT 2'], 'marked');
+SET enable_seqscan = off;
+SELECT count(*) FROM lyftron.queue WHERE enqueue.marked(name) = '<marked>';
+RESET enable_seqscan;
+DROP INDEX lyftron.marked;
 
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -84,6 +92,9 @@ TRUNCATE done;
 SELECT lyftron.enqueue('SELECT 1', 'triggers') > 0 AS queued;
 SELECT count(*) FROM lyftron.enqueue(ARRAY['SELECT 1', 'SELECT 2'], 'trigger each');
 SELECT what = format('%s as %s', split_part(what, ' as ', 1), session_user) AS as_owner, split_part(what, ' as ', 1) AS what FROM done ORDER BY n;
+CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+SELECT lyftron.enqueue('SELECT 1', 'refused');
+SELECT lyftron.enqueue(ARRAY['SELECT 1', 'SELECT 2'], 'refused');
 DROP TRIGGER note ON lyftron.queue;
 
 ALTER TABLE lyftron.queue ADD CHECK (priority < 100);

@@ -13,12 +13,14 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/inval.h"
@@ -134,6 +136,21 @@ learn_columns(LyfInsertTarget *target, const LyfInsertTable *table, Relation rel
 	target->plain &= found == table->count;
 }
 
+static bool
+is_not_built_in(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId;
+}
+
+/* Does it call functions that somebody made?  They may do anything, use what is known of this table among it. */
+static bool
+calls_others(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, is_not_built_in, context) || expression_tree_walker(node, calls_others, context);
+}
+
 static void
 learn_index(LyfInsertTarget *target, Oid oid)
 {
@@ -144,7 +161,8 @@ learn_index(LyfInsertTarget *target, Oid oid)
 	index->unique = rel->rd_index->indisunique;
 	index->info = BuildIndexInfo(rel);
 	if (!rel->rd_index->indisvalid || !rel->rd_index->indimmediate || rel->rd_rel->relam != BTREE_AM_OID ||
-		index->info->ii_ExclusionOps != NULL)
+		index->info->ii_ExclusionOps != NULL ||
+		calls_others((Node *) index->info->ii_Expressions, NULL) || calls_others((Node *) index->info->ii_Predicate, NULL))
 		target->plain = false;
 	else
 	{

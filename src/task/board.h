@@ -31,6 +31,7 @@ typedef struct LyfBoardDatabase
 	LyfProcess	overseer;
 	bool		attention;		/* somebody did something since the overseer last looked */
 	bool		absent;			/* the last overseer found that it has nothing to do here */
+	TimestampTz left_until;		/* somebody needs the database for himself: nobody goes there before */
 } LyfBoardDatabase;
 
 typedef enum LyfWorkerState

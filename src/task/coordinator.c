@@ -159,8 +159,10 @@ static int64
 overseer_due_ms(const Database *database)
 {
 	LyfBoard   *board = lyf_board();
+	TimestampTz now = GetCurrentTimestamp();
 	LyfBoardDatabase *entry;
-	int64		wait = RESTART_MS;
+	int64		wait = database->tried == 0 ? 0 : RESTART_MS;
+	TimestampTz left_until = 0;
 	bool		has;
 
 	LWLockAcquire(&board->lock, LW_SHARED);
@@ -168,12 +170,13 @@ overseer_due_ms(const Database *database)
 	has = entry != NULL && entry->overseer.pid != 0;
 	if (entry != NULL && entry->absent && !entry->attention)
 		wait = PROBE_MS;
+	if (entry != NULL)
+		left_until = entry->left_until;
 	LWLockRelease(&board->lock);
 	if (has || !is_over(database->overseer))
 		return -1;
-	if (database->tried == 0)
-		return 0;
-	return Max(wait - TimestampDifferenceMilliseconds(database->tried, GetCurrentTimestamp()), 0);
+	wait -= TimestampDifferenceMilliseconds(database->tried, now);
+	return Max(Max(wait, TimestampDifferenceMilliseconds(now, left_until)), 0);
 }
 
 static void
@@ -193,6 +196,25 @@ start_overseer(Coordinator *c, Database *database)
 	(void) lyf_process_start("lyf_overseer_main", "lyftron overseer", "lyftron overseer", &orders,
 							 BGW_NEVER_RESTART, true, &database->overseer);
 	MemoryContextSwitchTo(old);
+}
+
+static bool
+is_overseer_due(const Coordinator *c)
+{
+	for (int i = 0; i < c->count; i++)
+		if (overseer_due_ms(&c->databases[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Are the databases to be listed?  Before an overseer is started, too: its database may be gone by now. */
+static bool
+is_list_old(const Coordinator *c)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return TimestampDifferenceExceeds(c->listed, now, LIST_MS) || !knows_all(c) ||
+		(TimestampDifferenceExceeds(c->listed, now, RESTART_MS) && is_overseer_due(c));
 }
 
 /* those that are due; the time until the next one is, in ms */
@@ -540,7 +562,7 @@ lyf_coordinator_main(Datum arg)
 	{
 		int64		wait = SLEEP_MS;
 
-		if (c->listed == 0 || TimestampDifferenceExceeds(c->listed, GetCurrentTimestamp(), LIST_MS) || !knows_all(c))
+		if (is_list_old(c))
 			list_databases(c);
 		clear_workers(c);
 		if (lyf_background_workers)

@@ -136,7 +136,7 @@ describe(NewTask *task, FunctionCallInfo fcinfo, int max_attempts)
 	set(task, CREATED_AT, TimestampTzGetDatum(now));
 }
 
-/* its number; 0: one of its unique_key waits already */
+/* its number; 0: one of its unique_key waits already, or a trigger refused it */
 static int64
 put_by_statement(const Datum *values, const bool *nulls)
 {
@@ -186,8 +186,9 @@ flush(Batch *batch, ReturnSetInfo *result)
 	{
 		Datum	   *values = &batch->values[i * COLUMNS];
 		Datum		id = inserted ? values[ID] : Int64GetDatum(put_by_statement(values, &batch->nulls[i * COLUMNS]));
+		bool		isnull = DatumGetInt64(id) == 0;
 
-		tuplestore_putvalues(result->setResult, result->setDesc, &id, &(bool) {false});
+		tuplestore_putvalues(result->setResult, result->setDesc, &id, &isnull);
 	}
 	if (batch->rows > 0)
 		wake(&batch->common, batch->rows);
@@ -227,6 +228,7 @@ lyf_enqueue_several(PG_FUNCTION_ARGS)
 		add(batch, commands[i]);
 		if (batch->rows == LYF_INSERT_ROWS)
 			flush(batch, result);
+		CHECK_FOR_INTERRUPTS();
 	}
 	flush(batch, result);
 	return (Datum) 0;

@@ -41,7 +41,7 @@ typedef struct Overseer
 	TimestampTz alone_since;	/* there is no coordinator, 0: there is one */
 } Overseer;
 
-/* Take the place on the board.  False: another one has it. */
+/* Take the place on the board.  False: another one has it, or nobody may. */
 static bool
 enter(Oid database)
 {
@@ -53,7 +53,7 @@ enter(Oid database)
 		return false;
 	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	entry = lyf_board_database(board, database, true);
-	if (entry != NULL && entry->overseer.pid == 0)
+	if (entry != NULL && entry->overseer.pid == 0 && entry->left_until <= GetCurrentTimestamp())
 	{
 		entry->overseer = lyf_process_self();
 		mine = true;
@@ -123,7 +123,8 @@ give_over(const Overseer *overseer)
 	{
 		ereport(LOG,
 				(errmsg("database %u has another version of lyftron than this library, %s", overseer->database, lyf_library_version),
-				 errhint("Where lyftron is in shared_preload_libraries, restart the server; else install the library of that version, or run ALTER EXTENSION lyftron UPDATE.")));
+				 errhint("Where lyftron is in shared_preload_libraries, restart the server; else install the library of that version, "
+						 "or run ALTER EXTENSION lyftron UPDATE.")));
 		set_absent(overseer->database, true);
 	}
 	finish(overseer->database);

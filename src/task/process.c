@@ -131,15 +131,17 @@ lyf_workers_terminate(Oid database)
 
 	if (board == NULL)
 		return false;
-	LWLockAcquire(&board->lock, LW_SHARED);
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < LYF_BOARD_WORKERS; i++)
 	{
 		LyfBoardWorker *worker = &board->workers[i];
 
-		if (worker->database != database || !worker->background || worker->state == LYF_WORKER_FREE ||
-			worker->process.pid == 0)
+		if (worker->database != database || !worker->background || worker->state == LYF_WORKER_FREE)
 			continue;
-		kill(worker->process.pid, SIGTERM);
+		if (worker->process.pid != 0)
+			kill(worker->process.pid, SIGTERM);
+		else
+			worker->retire = true;
 		found = true;
 	}
 	LWLockRelease(&board->lock);

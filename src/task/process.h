@@ -51,7 +51,7 @@ extern void lyf_process_wait(int64 ms, const char *wait_event, uint32 *wait_even
 /* Does somebody want to drop, rename, move or copy this database, and waits for all to be gone? */
 extern bool lyf_database_is_wanted(Oid database);
 
-/* end processes of a database, now; true: there were some */
+/* end workers of a database, now; true: there were some, or some are about to come up, and then end */
 extern bool lyf_workers_terminate(Oid database);
 
 /* in service.c: is this database to be served, as it says itself?  In a transaction. */

@@ -122,6 +122,37 @@ lyf_stop(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Nobody goes to a database before then. */
+static void
+leave_until(Oid database, TimestampTz until)
+{
+	LyfBoard   *board = lyf_board();
+	LyfBoardDatabase *entry;
+
+	if (board == NULL)
+		return;
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, database, false);
+	if (entry != NULL)
+		entry->left_until = until;
+	LWLockRelease(&board->lock);
+}
+
+static bool
+end_overseer(LyfBoard *board, Oid database)
+{
+	LyfBoardDatabase *entry;
+	bool		there;
+
+	LWLockAcquire(&board->lock, LW_EXCLUSIVE);
+	entry = lyf_board_database(board, database, false);
+	there = entry != NULL && entry->overseer.pid != 0;
+	if (there)
+		kill(entry->overseer.pid, SIGTERM);
+	LWLockRelease(&board->lock);
+	return there;
+}
+
 /* End the processes of a database, and wait until they are gone. */
 static void
 make_way(Oid database)
@@ -129,22 +160,15 @@ make_way(Oid database)
 	static uint32 wait_event = 0;
 	LyfBoard   *board = lyf_board();
 
-	if (board == NULL || !OidIsValid(database))
+	if (board == NULL)
 		return;
+	/* who needs it waits for others as long again */
+	leave_until(database, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 2 * LEAVE_MS));
 	for (int waited = 0; waited < LEAVE_MS; waited += 10)
 	{
-		LyfBoardDatabase *entry;
-		bool		there = lyf_workers_terminate(database);
+		bool		workers = lyf_workers_terminate(database);
 
-		LWLockAcquire(&board->lock, LW_EXCLUSIVE);
-		entry = lyf_board_database(board, database, false);
-		if (entry != NULL && entry->overseer.pid != 0)
-		{
-			kill(entry->overseer.pid, SIGTERM);
-			there = true;
-		}
-		LWLockRelease(&board->lock);
-		if (!there)
+		if (!end_overseer(board, database) && !workers)
 			return;
 		if (wait_event == 0)
 			wait_event = LYF_WAIT_EVENT("LyftronMakeWay");
@@ -181,26 +205,33 @@ database_needed(Node *statement)
 
 /*
  * Before a database is dropped, renamed, moved or copied its processes leave it.  (Where this is not loaded, the overseer sees
- * the lock, and they leave within a second or so.)  The coordinator brings them back if it stays.
+ * the lock, and they leave within a second or so.)  The coordinator brings them back when it is over.
  */
 static void
 make_way_first(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtilityContext context,
 			   ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
+	ProcessUtility_hook_type next = next_utility != NULL ? next_utility : standard_ProcessUtility;
 	const char *name = database_needed(pstmt->utilityStmt);
+	Oid			database = name == NULL ? InvalidOid : get_database_oid(name, true);
 
-	if (name != NULL)
+	/* who may not do it does not end anything either */
+	if (!OidIsValid(database) || !lyf_owns_database(database, GetUserId()))
 	{
-		Oid			database = get_database_oid(name, true);
-
-		/* who may not do it does not end anything either */
-		if (OidIsValid(database) && lyf_owns_database(database, GetUserId()))
-			make_way(database);
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		return;
 	}
-	if (next_utility != NULL)
-		next_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	PG_TRY();
+	{
+		make_way(database);
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		leave_until(database, 0);
+		lyf_wake_coordinator();
+	}
+	PG_END_TRY();
 }
 
 void

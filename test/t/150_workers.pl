@@ -163,6 +163,20 @@ $start = time;
 $node->safe_psql('postgres', 'DROP DATABASE fresh');
 cmp_ok(time - $start, '<', 5, 'and dropped at once');
 
+# dropped while workers come up
+$node->safe_psql('postgres', 'CREATE DATABASE model');
+$node->safe_psql('model', "CREATE EXTENSION lyftron; SELECT lyftron.stop(); SELECT lyftron.create_pool('wide', max_workers => 5)");
+my @dropped;
+for my $wait (0, 0.02, 0.05, 0.1, 0.2, 0.4)
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE brief TEMPLATE model');
+	$node->safe_psql('brief', "SELECT lyftron.start(); SELECT count(*) FROM lyftron.enqueue(ARRAY(SELECT 'SELECT pg_sleep(5)' FROM generate_series(1, 10)), pool => 'wide')");
+	sleep $wait;
+	push @dropped, ($node->psql('postgres', 'DROP DATABASE brief', on_error_die => 0))[0];
+}
+is("@dropped", '0 0 0 0 0 0', 'one whose workers come up just then is dropped, too');
+$node->safe_psql('postgres', 'DROP DATABASE model');
+
 # --- fewer slots than are wanted ---
 
 $node->append_conf('postgresql.conf', "max_worker_processes = 12\nlyftron.reserved_workers = 3\n");
