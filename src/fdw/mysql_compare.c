@@ -341,6 +341,8 @@ lyf_mysql_sortable(LyfTranslation *t, const LyfTerm *term, LyfPlaceUse use, Oid 
 	if (term->value != NULL || term->kind == LYF_TERM_OPAQUE || term->superset || term->zero_dates ||
 		(term->kind == LYF_TERM_UUID && is_order(use)))
 		lyf_mysql_term_fail(t, "what the server cannot sort");
+	else if (term->kind == LYF_TERM_SPAN && term->column == NULL)
+		lyf_mysql_term_fail(t, "an interval that may be one of days, which the server takes for hours");
 	else if (sized && (term->length == 0 || term->length * bytes > SORTED_BYTES))
 		lyf_mysql_term_fail(t, "more bytes than the server sorts by");
 	else if (use == LYF_PLACE_EQUAL && term->kind == LYF_TERM_DOUBLE)
