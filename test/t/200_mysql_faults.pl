@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 # All rows come here, whatever is done with them.
-my $node = new_node('main', "max_connections = 130\nshared_buffers = 32MB\nlyftron.pushdown = off\n");
+my $node = new_node('main', "max_connections = 130\nshared_buffers = 32MB\nlyftron.pushdown = off\n", '--encoding=UTF8');
 my $mysql = LyftronMysql->new(options => [ '--max-connections=300', '--max-allowed-packet=16M', '--innodb-lock-wait-timeout=2' ]);
 $mysql->connect_node($node, 'my');
 $mysql->sql(q{

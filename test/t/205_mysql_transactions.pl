@@ -11,7 +11,7 @@ use LyftronTest;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = new_node('main', "max_connections = 130\nmax_prepared_transactions = 5\nshared_buffers = 32MB\n");
+my $node = new_node('main', "max_connections = 130\nmax_prepared_transactions = 5\nshared_buffers = 32MB\n", '--encoding=UTF8');
 my $mysql;
 
 sub set_up

@@ -10,7 +10,7 @@ use LyftronTest;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = new_node('main');
+my $node = new_node('main', undef, '--encoding=UTF8');
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 # an authority, and certificates by it for a host's name or address

@@ -10,7 +10,7 @@ use LyftronTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\n");
+my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\n", '--encoding=UTF8');
 
 sub pg
 {

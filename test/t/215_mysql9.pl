@@ -12,7 +12,7 @@ use Time::HiRes qw(time);
 
 plan skip_all => LyftronMysql9->missing if LyftronMysql9->missing;
 
-my $node = new_node('main', "shared_buffers = 32MB\n");
+my $node = new_node('main', "shared_buffers = 32MB\n", '--encoding=UTF8');
 my $mysql = LyftronMysql9->new;
 $mysql->connect_node($node, 'my');
 $node->safe_psql('postgres', 'CREATE SCHEMA my');

@@ -11,7 +11,7 @@ use LyftronMysql9;
 use LyftronTest;
 use Test::More;
 
-my $node = new_node('main', "fsync = off\n");
+my $node = new_node('main', "fsync = off\n", '--encoding=UTF8');
 $node->safe_psql('postgres', q{CREATE DATABASE differential TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'});
 $node->safe_psql('differential', 'CREATE EXTENSION lyftron');
 

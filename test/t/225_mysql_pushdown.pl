@@ -8,7 +8,7 @@ use LyftronMysql;
 use LyftronTest;
 use Test::More;
 
-my $node = new_node('main', "timezone = 'Europe/Berlin'\nwork_mem = '64kB'\n");
+my $node = new_node('main', "timezone = 'Europe/Berlin'\nwork_mem = '64kB'\n", '--encoding=UTF8');
 my $mysql = LyftronMysql->new;
 $mysql->connect_node($node, 'my', options => "zero_dates 'error'");
 $mysql->sql(q{

@@ -10,7 +10,7 @@ use LyftronTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\nlyftron.allowed_hosts = '127.0.0.1'\n");
+my $node = new_node('main', "timezone = 'Asia/Tokyo'\nshared_buffers = 32MB\nlyftron.allowed_hosts = '127.0.0.1'\n", '--encoding=UTF8');
 my $mysql;
 my $mariadb;
 
