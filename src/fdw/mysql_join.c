@@ -86,6 +86,7 @@ take_conditions(LyfMysqlRel *mine)
 
 	mine->remote = list_concat(mine->remote, outer->remote);
 	mine->exists = list_copy(outer->exists);
+	mine->hidden = bms_union(outer->hidden, is_existence(mine->jointype) ? mine->inner->relids : inner->hidden);
 	if (is_existence(mine->jointype))
 		mine->exists = lappend(mine->exists, mine);
 	else if (mine->jointype == JOIN_INNER)

@@ -64,10 +64,10 @@ my @conditions = (
 	[ 'i / 4 = 2', '((`i` DIV 4) = 2)' ],
 	[ 'i % 4 = 2', '((`i` % 4) = 2)' ],
 	[ 'mod(id, 3) = 1', '((`id` % 3) = 1)' ],
-	[ '- si < -4', '((- `si`) < (-4))' ],
-	[ 'abs(si) = 3', '(ABS(`si`) = 3)' ],
+	[ '- bi < -4', '((- `bi`) < (-4))' ],
+	[ 'abs(iu) = 3', '(ABS(CAST(`iu` AS SIGNED)) = 3)' ],
 	[ 'biu > 250', '(`biu` > 250)' ],
-	[ 'biu = 18446744073709551616', 'IS NULL AND NULL' ],
+	[ 'biu < 18446744073709551616', '(`biu` < 18446744073709551616)' ],
 	[ 'n = 1.5', '(`n` = 1.5)' ],
 	[ 'n > 1.501', '(`n` > 1.50)' ],
 	[ 'n <= 1.501', '(`n` <= 1.50)' ],
@@ -75,7 +75,7 @@ my @conditions = (
 	[ 'n <> 1.501', '(`n` IS NOT NULL OR NULL)' ],
 	[ q{n < 'NaN'}, '(`n` IS NOT NULL OR NULL)' ],
 	[ 'n + n * 2 > 30.5', '((`n` + (`n` * 2)) > 30.5)' ],
-	[ 'round(n) = 3', '(ROUND(`n`) = 3)' ],
+	[ 'round(n) = 3', '(ROUND(`n`, 0) = 3)' ],
 	[ 'round(n, 1) = 2.3', '(ROUND(`n`, 1) = 2.3)' ],
 	[ 'ceil(n) + floor(n) = 7', 'CEILING(`n`)' ],
 	[ 'i = 7.5', '(`i` IS NULL AND NULL)' ],
@@ -85,7 +85,7 @@ my @conditions = (
 	[ 'i > d', '((`i` + 0e0) > `d`)' ],
 	[ 'f = 2.5', '(`f` = 2.5e0)' ],
 	[ q{d = 'Infinity'}, '(`d` IS NULL AND NULL)' ],
-	[ 'd + 1 > 20', '((`d` + 0e0) + 1e0) > 2e+01' ],
+	[ 'd + 1 > 20', '(((`d` + 0e0) + 1e0) > 20e0)' ],
 	[ 'flag', '(`flag` <> 0)' ],
 	[ 'NOT flag', '(NOT (`flag` <> 0))' ],
 	[ 'flag IS NOT TRUE', '((`flag` <> 0) IS NOT TRUE)' ],
@@ -162,7 +162,7 @@ subtest 'conditions that are checked here, and why' => sub {
 		my ($condition, $reason) = @$_;
 		my $query = "SELECT id FROM t WHERE $condition ORDER BY id";
 		like(plan_of($query), qr/Local: .*: .*$reason/, $condition);
-		same_rows($query) unless $condition =~ /LIKE 'a\\\\'|nn/;
+		same_rows($query) unless $condition =~ /nn|LIKE 'a/;    # these are errors
 	}
 	like(plan_of('SELECT id FROM t WHERE id = 1', 'SET lyftron.pushdown = off;'), qr/Local: \(id = 1\): lyftron\.pushdown is off/, 'what is switched off');
 };
@@ -187,7 +187,7 @@ my @whole = (
 		'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY) HAVING (SUM(`n`) > 5)' ],
 	[ q{SELECT min(v COLLATE "C"), max(v COLLATE "C") FROM t}, 'MIN(CAST(`v` COLLATE utf8mb4_bin AS BINARY))' ],
 	[ 'SELECT sum(i) + count(*) * 2 AS x FROM t', 'SELECT SUM(`i`), COUNT(1) FROM' ],
-	[ 'SELECT DISTINCT v, flag FROM t ORDER BY flag, v COLLATE "C"', 'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY), (`flag` <> 0)' ],
+	[ 'SELECT DISTINCT v COLLATE "C", flag FROM t ORDER BY 2, 1', 'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY), (`flag` <> 0)' ],
 	[ 'SELECT id FROM t ORDER BY i, id LIMIT 5', 'ORDER BY (`i` IS NULL), `i`, `id` LIMIT 5' ],
 	[ 'SELECT id FROM t ORDER BY i DESC NULLS LAST, nn, id DESC LIMIT 5 OFFSET 3', 'ORDER BY `i` DESC, `nn`, `id` DESC LIMIT 5 OFFSET 3' ],
 	[ 'SELECT id FROM t ORDER BY i DESC, id OFFSET 290', 'ORDER BY (`i` IS NULL) DESC, `i` DESC, `id` LIMIT 18446744073709551615 OFFSET 290' ],
@@ -195,7 +195,7 @@ my @whole = (
 	[ 'SELECT t.id, o.n FROM t JOIN o ON o.tid = t.id WHERE t.nn = 2 ORDER BY o.id', 'FROM (`shop`.`t` r1 INNER JOIN `shop`.`o` r2 ON (r1.`id` = r2.`tid`)) WHERE (r1.`nn` = 2)' ],
 	[ 'SELECT t.id, o.n FROM t LEFT JOIN o ON o.tid = t.id AND o.n > 10 WHERE t.nn = 2 ORDER BY t.id, o.id', 'LEFT JOIN `shop`.`o` r2 ON' ],
 	[ 'SELECT t.id, o.id FROM t RIGHT JOIN o ON o.tid = t.id ORDER BY o.id', '(`shop`.`o` r2 LEFT JOIN `shop`.`t` r1 ON' ],
-	[ 'SELECT t.v, o.v, count(*) FROM t JOIN o ON o.v = t.v GROUP BY t.v, o.v ORDER BY 3, 1', 'r1.`v` = r2.`v` AND CAST(' ],
+	[ 'SELECT t.v, o.v, count(*) FROM t JOIN o ON o.v = t.v GROUP BY t.v, o.v ORDER BY 3, t.v COLLATE "C"', 'r1.`v` = r2.`v` AND CAST(' ],
 	[ 'SELECT id FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.tid = t.id AND o.n > 3) ORDER BY id', '(EXISTS (SELECT 1 FROM `shop`.`o` r2 WHERE' ],
 	[ 'SELECT id FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE o.tid = t.id) ORDER BY id', '(NOT EXISTS (SELECT 1 FROM' ],
 	[ 'SELECT t.nn, count(*) FROM t JOIN o ON o.tid = t.id WHERE t.id IN (SELECT tid FROM o WHERE n < 20) GROUP BY t.nn ORDER BY 1', 'EXISTS (' ],
