@@ -251,10 +251,13 @@ sql(q{
 asked();
 sql(q{SET lyftron.checkpoint_size = '256kB'; CALL lyftron.run('inc')});
 is(sql('SELECT count(*), count(DISTINCT id), sum(id) FROM inc'), $whole, 'a first run brings all');
-cmp_ok(job('inc', 'checkpoints'), '>=', 3, 'in pieces: ' . job('inc', 'checkpoints'));
+
+# a piece goes on for some times as long as its first row took to come, so that on some machines one is enough
+my $pieces = job('inc', 'checkpoints');
 $asked = asked();
 like($asked, qr/FROM public\.items ORDER BY at ASC NULLS LAST$/m, 'the source sorts');
-like($asked, qr/FROM public\.items WHERE \(\(at > '2026-[^)]*\)\) ORDER BY at ASC NULLS LAST$/m, 'and is asked for what is above the last piece');
+is(() = $asked =~ /FROM public\.items WHERE \(\(at > '2026-[^)]*\)\) ORDER BY at ASC NULLS LAST$/mg, $pieces - 1,
+	"and is asked for what is above the last piece, of $pieces");
 remote(q{
 	INSERT INTO items SELECT 20000 + i, 0, 'tie', (SELECT max(at) FROM items) FROM generate_series(1, 5) i;
 	INSERT INTO items SELECT 20010 + i, 0, 'late', (SELECT max(at) FROM items) - i * interval '1 minute' FROM generate_series(1, 15) i;
