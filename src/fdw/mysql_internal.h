@@ -149,7 +149,10 @@ typedef struct LyfMysqlReader
 /* the session, connected, in a transaction at the current nesting level; read_only: this statement changes nothing there.  Raises. */
 extern LyfMysqlSession *lyf_mysql_session(Oid server, Oid user, bool read_only);
 
-/* Query for rows (reader is called back when another wants the session before they are all read), or for none (NULL).  Raise. */
+/*
+ * Query for rows (reader is called back when another wants the session before they are all read), or for none (NULL).  Raise.
+ * When what CurrentResourceOwner owns is released by an abort, the reader is forgotten, and so is the rest of its rows.
+ */
 extern void lyf_mysql_query(LyfMysqlSession *session, LyfMysqlReader *reader, const char *sql, size_t len,
 							const LyfMysqlField **fields, int *count);
 extern bool lyf_mysql_fetch(LyfMysqlSession *session, LyfMysqlReader *reader, LyfMysqlRow *row);	/* false: no more, and the session is free */

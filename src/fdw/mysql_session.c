@@ -26,8 +26,8 @@
 #define MAX_KEPT_BYTES	(64 * 1024)
 
 /*
- * Writing is strict (0 is no request for a new number), reading takes what is there (zero dates), quoting is SQL's.  The other settings are the
- * defaults, which an administrator may have changed; and a result may wait for its reader.
+ * Writing is strict (0 is no request for a new number), reading takes what is there (zero dates), quoting is SQL's.
+ * The other settings are the defaults, which an administrator may have changed; and a result may wait for its reader.
  */
 #define SETUP \
 	"SET sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', " \
@@ -118,6 +118,7 @@ lyf_mysql_disconnect(LyfMysqlSession *session)
 
 	session->mysql = NULL;
 	session->reader = NULL;
+	session->abandoned = false;
 	if (mysql != NULL)
 		lyf_mysql_functions()->close(mysql, true);
 }
@@ -216,12 +217,22 @@ lyf_mysql_session(Oid server, Oid user, bool read_only)
 
 /* ---- statements ---- */
 
+void
+lyf_mysql_drop_abandoned(LyfMysqlSession *session)
+{
+	if (!session->abandoned)
+		return;
+	session->abandoned = false;
+	lyf_mysql_check(session, lyf_mysql_functions()->finish(session->mysql));
+}
+
 /* the session is wanted by another than the one whose rows are coming */
 static void
 make_room(LyfMysqlSession *session, LyfMysqlReader *reader)
 {
 	LyfMysqlReader *current = session->reader;
 
+	lyf_mysql_drop_abandoned(session);
 	if (current == NULL)
 		return;
 	if (current != reader)
@@ -294,6 +305,7 @@ lyf_mysql_try(LyfMysqlSession *session, int tolerated, LyfMysqlReader *reader, c
 	{
 		session->reader = reader;
 		session->reader_level = GetCurrentTransactionNestLevel();
+		session->reader_owner = CurrentResourceOwner;
 	}
 	return true;
 }

@@ -6,6 +6,7 @@
 #define LYF_MYSQL_SESSION_H
 
 #include "lib/ilist.h"
+#include "utils/resowner.h"
 
 #include "fdw/mysql_internal.h"
 
@@ -36,6 +37,8 @@ struct LyfMysqlSession
 	bool		lost;			/* and with it writes of levels that are still open: no commit */
 	LyfMysqlReader *reader;		/* whose rows are still coming, or NULL */
 	int			reader_level;
+	ResourceOwner reader_owner;
+	bool		abandoned;		/* it went with a portal that failed, its rows are still coming */
 	StringInfoData statement;	/* the last one, with what stood before it; for messages */
 };
 
@@ -44,6 +47,9 @@ extern dlist_head *lyf_mysql_sessions(void);
 
 /* let go of the connection; nothing is raised */
 extern void lyf_mysql_disconnect(LyfMysqlSession *session);
+
+/* end a result whose reader is gone */
+extern void lyf_mysql_drop_abandoned(LyfMysqlSession *session);
 
 /* raise a failure with server and statement in its context */
 extern void lyf_mysql_check(LyfMysqlSession *session, LyfFailure *failure);

@@ -44,6 +44,7 @@ forget(LyfMysqlSession *session)
 	session->gone = false;
 	session->lost = false;
 	session->reader = NULL;
+	session->abandoned = false;
 }
 
 /* The levels that are still open have lost what they wrote, and those that need one snapshot have lost it. */
@@ -69,6 +70,7 @@ commit(LyfMysqlSession *session)
 				 errhint("Try again.")));
 	if (session->depth == 0)
 		return;
+	lyf_mysql_drop_abandoned(session);
 	if (session->reader != NULL)
 		lyf_mysql_finish(session, session->reader);
 	resetStringInfo(&session->statement);
@@ -165,6 +167,7 @@ undo(LyfMysqlSession *session, int level)
 		lyf_mysql_transaction_gone(session);
 		return;
 	}
+	session->abandoned = false;
 	session->depth = level - 1;
 	if (session->first_level >= level)
 		session->first_level = level - 1;
@@ -187,6 +190,28 @@ on_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId pare
 	}
 }
 
+/*
+ * A portal that fails in a subtransaction is left without its scans being ended; what it owned is released.  Nothing can
+ * be said to the server here.
+ */
+static void
+on_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	dlist_iter	iter;
+
+	if (commit || phase != RESOURCE_RELEASE_BEFORE_LOCKS)
+		return;
+	dlist_foreach(iter, lyf_mysql_sessions())
+	{
+		LyfMysqlSession *session = dlist_container(LyfMysqlSession, node, iter.cur);
+
+		if (session->reader == NULL || session->reader_owner != CurrentResourceOwner)
+			continue;
+		session->reader = NULL;
+		session->abandoned = true;
+	}
+}
+
 /* say goodbye: servers complain of connections that just end */
 static void
 on_backend_exit(int code, Datum arg)
@@ -202,5 +227,6 @@ lyf_mysql_follow_transactions(void)
 {
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
+	RegisterResourceReleaseCallback(on_release, NULL);
 	before_shmem_exit(on_backend_exit, (Datum) 0);
 }

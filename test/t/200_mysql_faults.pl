@@ -187,6 +187,22 @@ is($node->safe_psql('postgres', q{
 	is($out, "1\n2\n55\n3\n4\n55", 'a cursor goes on after other queries, and so does the transaction after an error');
 }
 
+{
+	my ($out, $err) = session(q{
+		BEGIN;
+		DECLARE c CURSOR FOR SELECT 1 / (3 - id) FROM t;
+		FETCH 1 FROM c;
+		SAVEPOINT a;
+		FETCH 5 FROM c;
+		ROLLBACK TO a;
+		SELECT sum(n) FROM small;
+		FETCH 1 FROM c;
+		COMMIT;
+		SELECT sum(n) FROM small;});
+	is($out, "0\n0\n1\n55\n55", 'a cursor that fails in a subtransaction is no burden');
+	like($err, qr/22012.*portal "c" cannot be run/s, 'but gone');
+}
+
 # A hundred megabytes in one value.
 {
 	my $large = LyftronMysql->new(options => [ '--max-allowed-packet=1G', '--innodb-log-file-size=300M' ]);

@@ -99,7 +99,10 @@ extern void lyf_client_close(LyfMysql *mysql, bool kill);
 /* stop what the server does of the current statement, over another connection; false: it could not be reached in a second */
 extern bool lyf_client_kill(LyfMysql *mysql);
 
-/* in client.c */
+/* in failure.c */
+
+/* MySQL's library: all that it says of an error among the rows */
+#define LYF_ER_AMONG_ROWS	CR_COMMANDS_OUT_OF_SYNC
 
 /* what the library says went wrong; raises what was raised while it waited */
 extern LyfFailure *lyf_client_failure(LyfMysql *mysql);
