@@ -170,6 +170,30 @@ append_groups(StringInfo sql, LyfTranslation *t, List *groups)
 						 lyf_mysql_bytes_of(t, known_term(t, lfirst(lc))));
 }
 
+/* without casts that change nothing; what collation a text is sorted by does not say the expression */
+static const Node *
+strip_relabel(const void *expr)
+{
+	const Node *node = expr;
+
+	while (IsA(node, RelabelType))
+		node = (const Node *) ((const RelabelType *) node)->arg;
+	return node;
+}
+
+static bool
+is_output(const LyfMysqlRel *mine, const void *expr)
+{
+	ListCell   *lc;
+
+	foreach(lc, mine->outputs)
+	{
+		if (equal(strip_relabel(lfirst(lc)), strip_relabel(expr)))
+			return true;
+	}
+	return false;
+}
+
 /* a relation's expressions: those that it is made of, where it is an upper one; else of its columns */
 static bool
 has_member(const RelOptInfo *rel, const EquivalenceMember *member)
@@ -177,8 +201,9 @@ has_member(const RelOptInfo *rel, const EquivalenceMember *member)
 	if (member->em_is_const || member->em_is_child)
 		return false;
 	if (IS_UPPER_REL(rel))
-		return list_member(rel_of(rel)->outputs, member->em_expr);
-	return !bms_is_empty(member->em_relids) && bms_is_subset(member->em_relids, rel->relids);
+		return is_output(rel_of(rel), member->em_expr);
+	return !bms_is_empty(member->em_relids) && bms_is_subset(member->em_relids, rel->relids) &&
+		!bms_overlap(member->em_relids, rel_of(rel)->hidden);
 }
 
 /* by the type's own order, and not another one's */

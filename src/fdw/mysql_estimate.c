@@ -17,7 +17,7 @@
 #include "fdw/mysql_plan.h"
 
 #define QUERY_COST		50.0
-#define REDUCED_COST	45.0	/* of one that groups or limits: where nothing else makes a difference it is taken */
+#define TASTE			4.0		/* for groups and limits at the server, where nothing else makes a difference */
 #define ROW_COST		0.05	/* of a row on its way, and a byte of it */
 #define BYTE_COST		0.0005
 #define ROW_WORK		0.002	/* of the server, to read a row, to join it, to group it */
@@ -108,13 +108,13 @@ lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups)
 }
 
 void
-lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool reduced, Cost *startup, Cost *total)
+lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool limited, Cost *startup, Cost *total)
 {
 	double		row = ROW_COST + BYTE_COST * rel->reltarget->width + cpu_tuple_cost;
 	QualCost	local;
 
 	cost_qual_eval(&local, mine->local, NULL);
-	*startup = (reduced ? REDUCED_COST : QUERY_COST) + local.startup + rel->reltarget->cost.startup;
+	*startup = QUERY_COST - TASTE * (mine->grouped + limited) + local.startup + rel->reltarget->cost.startup;
 	if (sorted)
 		*startup += mine->work + SORT_WORK * mine->rows * log2(Max(mine->rows, 2.0));
 	*total = *startup + (sorted ? 0 : mine->work) + (row + local.per_tuple + rel->reltarget->cost.per_tuple) * mine->rows;

@@ -30,6 +30,7 @@ typedef struct LyfMysqlRel
 	List	   *clauses;
 	List	   *exists;			/* semi and anti joins (LyfMysqlRel) that are conditions of the query, beside remote */
 	List	   *clause_exists;	/* those that are conditions of ON, beside clauses */
+	Relids		hidden;			/* tables inside of them, whose columns nothing outside sees */
 
 	/* an upper relation */
 	RelOptInfo *source;			/* what it is made of: rows of a base or join relation; or the relation that it sorts */
@@ -107,8 +108,8 @@ extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMys
 extern void lyf_mysql_estimate_join(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_groups(PlannerInfo *root, RelOptInfo *rel, double groups);
 
-/* what a path costs, with local conditions; sorted by the server?  reduced to groups, or to some rows? */
-extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool reduced, Cost *startup, Cost *total);
+/* what a path costs, with local conditions; sorted by the server?  limited to some rows? */
+extern void lyf_mysql_cost(RelOptInfo *rel, const LyfMysqlRel *mine, bool sorted, bool limited, Cost *startup, Cost *total);
 
 /* in mysql_join.c and mysql_upper.c */
 extern void lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
@@ -161,7 +162,6 @@ extern void lyf_mysql_begin(ForeignScanState *node, int eflags);
 extern TupleTableSlot *lyf_mysql_iterate(ForeignScanState *node);
 extern void lyf_mysql_rescan(ForeignScanState *node);
 extern void lyf_mysql_end(ForeignScanState *node);
-extern bool lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot);
 
 /* in mysql_explain.c */
 extern void lyf_mysql_explain(ForeignScanState *node, struct ExplainState *es);

@@ -150,7 +150,7 @@ add_grouped_path(PlannerInfo *root, RelOptInfo *output, PathTarget *target)
 	Cost		total;
 
 	lyf_mysql_estimate_groups(root, output, groups);
-	lyf_mysql_cost(output, mine, true, true, &startup, &total);
+	lyf_mysql_cost(output, mine, true, false, &startup, &total);
 	add_path(output, (Path *) create_foreign_upper_path(root, output, target, LYF_PATH_ROWS(mine->rows), startup, total, NIL,
 														LYF_PATH_OUTER(NULL, NIL), NIL));
 }
@@ -201,7 +201,7 @@ add_order(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, void *extra)
 	mine->source = input;
 	mine->sorted = true;
 	output->fdw_private = mine;
-	lyf_mysql_cost(input, mine, true, mine->grouped, &startup, &total);
+	lyf_mysql_cost(input, mine, true, false, &startup, &total);
 	add_path(output, (Path *) create_foreign_upper_path(root, input, root->upper_targets[UPPERREL_ORDERED],
 														LYF_PATH_ROWS(IS_UPPER_REL(input) ? mine->rows : input->rows),
 														startup, total, root->sort_pathkeys, LYF_PATH_OUTER(NULL, NIL), NIL));

