@@ -8,7 +8,7 @@ use LyftronMysql;
 use LyftronTest;
 use Test::More;
 
-my $node = new_node('main', "timezone = 'America/New_York'\n");
+my $node = new_node('main', "timezone = 'America/New_York'\n", '--encoding=UTF8');
 my $mysql = LyftronMysql->new(options => [ '--default-time-zone=+05:00' ]);
 $mysql->connect_node($node, 'my');
 $mysql->sql(q{
