@@ -209,7 +209,7 @@ subtest 'joins, groups, order and limits at the server' => sub {
 		same_rows($query);
 	}
 	for my $query ('SELECT a.id, b.id FROM t a FULL JOIN o b ON a.id = b.tid ORDER BY 1, 2', 'SELECT nn, flag, count(*) FROM t GROUP BY ROLLUP (nn, flag) ORDER BY 1, 2, 3',
-		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT id FROM t ORDER BY id / 7 FETCH FIRST 2 ROWS WITH TIES', 'SELECT sum(d) FROM t WHERE id < 3',
+		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY id / 7 FETCH FIRST 2 ROWS WITH TIES) x', 'SELECT sum(d) FROM t WHERE id < 3',
 		q{SELECT string_agg(v, ',' ORDER BY id) FROM t WHERE id < 9}, 'SELECT id FROM t WHERE upper(v) = \'AB\' ORDER BY id LIMIT 3',
 		'SELECT id, generate_series(1, 2) FROM t ORDER BY id, 2 LIMIT 5', 'SELECT o FROM t JOIN o ON o.tid = t.id ORDER BY o.id LIMIT 3',
 		'SELECT id, rank() OVER (PARTITION BY nn ORDER BY id) FROM t ORDER BY id LIMIT 5')
