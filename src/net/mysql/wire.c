@@ -256,7 +256,9 @@ lyf_wire_send(LyfMysql *mysql, const char *sql, size_t len, bool ahead)
 	if (ahead)
 	{
 		free(mysql->kept);
-		mysql->kept = strdup(sql);
+		mysql->kept = strndup(sql, len);
+		if (mysql->kept == NULL)
+			return false;
 	}
 	mysql->sql = ahead ? mysql->kept : sql;
 	mysql->len = len;
