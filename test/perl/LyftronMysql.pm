@@ -148,6 +148,14 @@ sub sessions
 	return $self->sql("SELECT count(*) FROM information_schema.processlist WHERE user = '$self->{user}' $and");
 }
 
+# How many transactions it has open.  It looks anew only if nobody has asked for a tenth of a second.
+sub transactions
+{
+	my ($self, $where) = @_;
+	my $sql = 'DO sleep(0.2); SELECT count(*) FROM information_schema.innodb_trx';
+	return $self->sql(defined $where ? "$sql WHERE $where" : $sql);
+}
+
 # Make it a foreign server of the node's database postgres, with a mapping for the current user.  options: more of the server's.
 sub connect_node
 {

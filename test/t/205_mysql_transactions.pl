@@ -170,7 +170,7 @@ sub test_deadlock
 	$run->pump until $out =~ /ready/;
 	$in .= "UPDATE a SET n = 202 WHERE id = 2;\n";
 	$run->pump_nb;
-	wait_until(10, sub { $mysql->sql(q{SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'}) == 1 });
+	wait_until(10, sub { $mysql->transactions(q{trx_state = 'LOCK WAIT'}) == 1 });
 	my $start = time;
 	my $other = end_holder($holder, q{UPDATE a SET n = 203 WHERE id = 3; COMMIT});
 	unlike($other, qr/ERROR/, 'the other goes on');

@@ -483,12 +483,12 @@ sub test_same_session
 		END$$; SELECT count(*) FROM walk WHERE n = -1}), '100', 'a loop over a query that writes');
 	my $reader = background_query($node, q{BEGIN; SELECT n FROM walk WHERE id IN (201, 202); SELECT pg_sleep(3);
 		UPDATE walk SET n = n + 1 WHERE id = 201; UPDATE walk SET n = n + 1 + random()::int * 0 WHERE id = 202; COMMIT});
-	wait_until(10, sub { $mysql->sql('SELECT count(*) FROM information_schema.innodb_trx') ne '0' });
+	wait_until(10, sub { $mysql->transactions ne '0' });
 	$mysql->sql('UPDATE walk SET n = 1000 WHERE id IN (201, 202)');
 	$reader->{run}->finish;
 	is(pg('SELECT n FROM walk WHERE id IN (201, 202)'), "1001\n1001", 'no update of another is lost');
 	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(6); COMMIT});
-	wait_until(10, sub { $mysql->sql("SELECT count(*) FROM information_schema.innodb_trx") ne '0' });
+	wait_until(10, sub { $mysql->transactions ne '0' });
 	like(pg_error('UPDATE walk SET n = 1 WHERE id = 1'), qr/ERROR:  55P03/, 'a lock that is not had in time');
 	is(pg('SELECT id FROM walk WHERE id IN (1, 2) FOR UPDATE SKIP LOCKED'), '2', 'SKIP LOCKED');
 	like(pg_error('SELECT id FROM walk WHERE id = 1 FOR UPDATE NOWAIT'), qr/ERROR:  55P03/, 'NOWAIT');
