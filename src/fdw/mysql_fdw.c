@@ -24,7 +24,6 @@ lyf_mysql_handler(PG_FUNCTION_ARGS)
 	routine->IterateForeignScan = lyf_mysql_iterate;
 	routine->ReScanForeignScan = lyf_mysql_rescan;
 	routine->EndForeignScan = lyf_mysql_end;
-	routine->RecheckForeignScan = lyf_mysql_recheck;
 	routine->ExplainForeignScan = lyf_mysql_explain;
 	routine->ImportForeignSchema = lyf_mysql_import;
 	routine->AnalyzeForeignTable = lyf_mysql_analyze;

@@ -122,50 +122,43 @@ describe_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptI
 	return mine;
 }
 
-/* a row that another transaction changes meanwhile is joined again here */
+/* would a row that another transaction changes meanwhile have to be joined again here? */
 static bool
-needs_local_join(const PlannerInfo *root)
+may_join_again(const PlannerInfo *root)
 {
 	return root->parse->commandType == CMD_UPDATE || root->parse->commandType == CMD_DELETE || root->parse->commandType == CMD_MERGE ||
 		root->rowMarks != NIL;
 }
 
 static void
-add_join_path(PlannerInfo *root, RelOptInfo *joinrel, List *pathkeys, Path *local_join, List *restrictlist)
+add_join_path(PlannerInfo *root, RelOptInfo *joinrel, List *pathkeys, List *restrictlist)
 {
 	Cost		startup;
 	Cost		total;
 
 	lyf_mysql_cost(joinrel, joinrel->fdw_private, pathkeys != NIL, false, &startup, &total);
 	add_path(joinrel, (Path *) create_foreign_join_path(root, joinrel, NULL, LYF_PATH_ROWS(joinrel->rows), startup, total, pathkeys,
-														joinrel->lateral_relids, LYF_PATH_OUTER(local_join, restrictlist), NIL));
+														joinrel->lateral_relids, LYF_PATH_OUTER(NULL, restrictlist), NIL));
 }
 
 void
 lyf_mysql_join_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOptInfo *inner,
 					 JoinType jointype, JoinPathExtraData *extra)
 {
-	Path	   *local_join = NULL;
 	LyfMysqlRel *mine;
 	List	   *order;
 
-	if (!lyf_pushdown || joinrel->fdw_private != NULL || !bms_is_empty(joinrel->lateral_relids))
+	if (!lyf_pushdown || joinrel->fdw_private != NULL || !bms_is_empty(joinrel->lateral_relids) || may_join_again(root))
 		return;
 	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_RIGHT && !is_existence(jointype))
 		return;
 	mine = describe_join(root, joinrel, outer, inner, jointype, extra->restrictlist);
 	if (mine == NULL)
 		return;
-	if (needs_local_join(root))
-	{
-		local_join = GetExistingLocalJoinPath(joinrel);
-		if (local_join == NULL)
-			return;
-	}
 	joinrel->fdw_private = mine;
 	lyf_mysql_estimate_join(root, joinrel);
-	add_join_path(root, joinrel, NIL, local_join, extra->restrictlist);
+	add_join_path(root, joinrel, NIL, extra->restrictlist);
 	order = lyf_mysql_useful_order(root, joinrel, root->query_pathkeys);
 	if (order != NIL)
-		add_join_path(root, joinrel, order, local_join, extra->restrictlist);
+		add_join_path(root, joinrel, order, extra->restrictlist);
 }

@@ -14,7 +14,6 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
-#include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
@@ -252,28 +251,6 @@ all_attributes(int count)
 	return attrs;
 }
 
-/* the local join that EvalPlanQual falls back on gives what the scan gives, and leaves to it the conditions that are checked here */
-static Plan *
-adapt_outer_plan(Plan *outer, List *tlist, const LyfMysqlRel *mine, bool parallel_safe)
-{
-	ListCell   *lc;
-
-	if (outer == NULL)
-		return NULL;
-	foreach(lc, mine->local)
-	{
-		outer->qual = list_delete(outer->qual, lfirst(lc));
-		if (IsA(outer, NestLoop) || IsA(outer, MergeJoin) || IsA(outer, HashJoin))
-		{
-			Join	   *join = (Join *) outer;
-
-			if (join->jointype == JOIN_INNER)
-				join->joinqual = list_delete(join->joinqual, lfirst(lc));
-		}
-	}
-	return change_plan_targetlist(outer, tlist, parallel_safe);
-}
-
 /* the condition with the keys of a join in batches, if it is the inner side of one */
 static List *
 keys_of(const ForeignPath *path)
@@ -304,7 +281,7 @@ without_pseudoconstants(List *clauses)
 
 /* a plan that scans one table: its rows are the table's */
 static ForeignScan *
-plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, List *scan_clauses, Plan *outer)
+plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, List *scan_clauses)
 {
 	const LyfMysqlRel *mine = rel->fdw_private;
 	List	   *remote = NIL;
@@ -319,12 +296,12 @@ plan_scan(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist,
 	query->outputs = columns_as_vars(mine->table, rel->relid, attrs);
 	sql = lyf_mysql_deparse(t, query);
 	return make_foreignscan(tlist, local, rel->relid, t->values,
-							list_make4(makeString(sql), t->places, attrs, reasons), NIL, remote, outer);
+							list_make4(makeString(sql), t->places, attrs, reasons), NIL, remote, NULL);
 }
 
 /* a plan whose rows the server makes of several tables, or of groups of rows */
 static ForeignScan *
-plan_computed(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist, Plan *outer, bool parallel_safe)
+plan_computed(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tlist)
 {
 	const LyfMysqlRel *mine = rel->fdw_private;
 	List	   *scan_tlist;
@@ -335,7 +312,7 @@ plan_computed(LyfTranslation *t, LyfMysqlQuery *query, RelOptInfo *rel, List *tl
 	sql = lyf_mysql_deparse(t, query);
 	return make_foreignscan(tlist, mine->local, 0, t->values,
 							list_make4(makeString(sql), t->places, all_attributes(list_length(query->outputs)), mine->reasons),
-							scan_tlist, NIL, adapt_outer_plan(outer, scan_tlist, mine, parallel_safe));
+							scan_tlist, NIL, NULL);
 }
 
 ForeignScan *
@@ -348,6 +325,6 @@ lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *best_
 	lyf_mysql_translation(&t, root, rel);
 	t.keyed = query.where != NIL;
 	if (IS_SIMPLE_REL(rel))
-		return plan_scan(&t, &query, rel, tlist, scan_clauses, outer_plan);
-	return plan_computed(&t, &query, rel, tlist, outer_plan, best_path->path.parallel_safe);
+		return plan_scan(&t, &query, rel, tlist, scan_clauses);
+	return plan_computed(&t, &query, rel, tlist);
 }

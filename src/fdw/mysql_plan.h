@@ -168,7 +168,6 @@ extern void lyf_mysql_begin(ForeignScanState *node, int eflags);
 extern TupleTableSlot *lyf_mysql_iterate(ForeignScanState *node);
 extern void lyf_mysql_rescan(ForeignScanState *node);
 extern void lyf_mysql_end(ForeignScanState *node);
-extern bool lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot);
 
 /* in mysql_explain.c */
 extern void lyf_mysql_explain(ForeignScanState *node, struct ExplainState *es);

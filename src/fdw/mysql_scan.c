@@ -296,19 +296,3 @@ lyf_mysql_end(ForeignScanState *node)
 	MemoryContextDelete(scan->cxt);
 	node->fdw_state = NULL;
 }
-
-/* EvalPlanQual: a join is made anew by the local plan, of the rows that it has */
-bool
-lyf_mysql_recheck(ForeignScanState *node, TupleTableSlot *slot)
-{
-	PlanState  *local = outerPlanState(node);
-	TupleTableSlot *result;
-
-	if (((Scan *) node->ss.ps.plan)->scanrelid > 0 || local == NULL)
-		return true;
-	result = ExecProcNode(local);
-	if (TupIsNull(result))
-		return false;
-	ExecCopySlot(slot, result);
-	return true;
-}

@@ -209,7 +209,7 @@ subtest 'joins, groups, order and limits at the server' => sub {
 		same_rows($query);
 	}
 	for my $query ('SELECT a.id, b.id FROM t a FULL JOIN o b ON a.id = b.tid ORDER BY 1, 2', 'SELECT nn, flag, count(*) FROM t GROUP BY ROLLUP (nn, flag) ORDER BY 1, 2, 3',
-		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY nn FETCH FIRST 2 ROWS WITH TIES) x', 'SELECT sum(d) FROM t WHERE id < 3',
+		'SELECT DISTINCT ON (nn) nn, id FROM t ORDER BY nn, id', 'SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY id / 7 FETCH FIRST 2 ROWS WITH TIES) x', 'SELECT sum(d) FROM t WHERE id < 3',
 		q{SELECT string_agg(v, ',' ORDER BY id) FROM t WHERE id < 9}, 'SELECT id FROM t WHERE upper(v) = \'AB\' ORDER BY id LIMIT 3',
 		'SELECT id, generate_series(1, 2) FROM t ORDER BY id, 2 LIMIT 5', 'SELECT o FROM t JOIN o ON o.tid = t.id ORDER BY o.id LIMIT 3',
 		'SELECT id, rank() OVER (PARTITION BY nn ORDER BY id) FROM t ORDER BY id LIMIT 5')
@@ -251,7 +251,8 @@ subtest 'parameters' => sub {
 };
 
 subtest 'a cached plan sees what the table has become' => sub {
-	my $steps = q{
+	my $changes = q{
+		SET plan_cache_mode = force_generic_plan;
 		PREPARE q (text) AS SELECT count(*) FROM o WHERE v = $1;
 		EXECUTE q ('ab');
 		ALTER FOREIGN TABLE o ALTER v OPTIONS (SET remote_type 'varchar(20) collate utf8mb4_bin');
@@ -261,13 +262,12 @@ subtest 'a cached plan sees what the table has become' => sub {
 		ALTER FOREIGN TABLE o OPTIONS (SET "table" 'o');
 		ALTER FOREIGN TABLE o ALTER v OPTIONS (SET remote_type 'varchar(20) collate utf8mb4_general_ci');
 		EXECUTE q ('ab');};
-	my @expected = split /\n/, sql("SET lyftron.pushdown = off; $steps");
-	isnt($expected[2], $expected[0], 'the tables differ');
-	is(sql("SET plan_cache_mode = force_generic_plan; $steps"), join("\n", @expected), 'other options, another plan');
+	my $off = sql("SET lyftron.pushdown = off; $changes");
+	is(sql($changes), $off, 'other options, another plan');
+	like($off, qr/^(\d+)\n\1\n(?!\1\n)\d+\n\1$/, 'which gives other rows');
 };
 
 subtest 'look-ups that a small relation drives' => sub {
-	my $query = 'SELECT k, id, v FROM keys JOIN big ON big.id = keys.k * 900';
 	$node->safe_psql('postgres', 'CREATE VIEW looked AS SELECT keys.k, big.id, big.k AS bk FROM keys JOIN big ON big.id = keys.k * 900');
 	my $plan = plan_of('SELECT * FROM looked');
 	like($plan, qr/LyftronBatchJoin.*Seq Scan on keys\n.*Foreign Scan on big\n.*WHERE \(`id` IN \(\$1\)\)/s, 'by the key, without an option');
@@ -281,28 +281,29 @@ subtest 'scans that share a session' => sub {
 	my $loops = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;';
 	same_rows(q{SELECT count(*), sum(a.id), sum(length(a.pad || b.pad)) FROM big a JOIN big b ON upper(a.pad || a.id) = upper(b.pad || b.id)});
 	same_rows(q{SELECT a.id, (SELECT count(*) FROM o WHERE upper(o.v) = upper(a.v)) FROM t a WHERE id < 30 ORDER BY a.id}, $loops);
-	is(sql(q{
+	my $cursors = q{
 		BEGIN;
 		DECLARE a CURSOR FOR SELECT id, pad FROM big;
 		DECLARE b CURSOR FOR SELECT id FROM big;
 		MOVE 3 FROM a; MOVE 5 FROM b; FETCH a; FETCH b; MOVE 15000 FROM a; FETCH a; FETCH b;
 		SAVEPOINT s; SELECT count(*) FROM t WHERE upper(v) = 'AB'; ROLLBACK TO s; FETCH a; FETCH b;
-		MOVE ALL FROM a; MOVE ALL FROM b; COMMIT;}),
-		join("\n", '4|' . 'p' x 100, '6', '15005|' . 'p' x 100, '7', sql(q{SET lyftron.pushdown = off; SELECT count(*) FROM t WHERE upper(v) = 'AB'}), '15006|' . 'p' x 100, '8'), 'cursors, one beside the other, over a savepoint');
+		MOVE ALL FROM a; MOVE ALL FROM b; COMMIT;};
+	my $padding = 'p' x 100;
+	like(sql($cursors), qr/^4\|$padding\n6\n15005\|$padding\n7\n\d+\n15006\|$padding\n8$/, 'cursors, one beside the other, over a savepoint');
 };
 
 subtest 'rows that are changed meanwhile' => sub {
 	$node->safe_psql('postgres', 'CREATE TABLE acc (id int PRIMARY KEY, n int); INSERT INTO acc VALUES (1, 10), (2, 20)');
 	my $join = 'SELECT acc.id, acc.n, t.id AS tid, o.id AS oid FROM acc JOIN (t JOIN o ON o.tid = t.id) ON t.id = acc.id + 7';
-	my $set = 'SET enable_hashjoin = off; SET enable_mergejoin = off;';
+	unlike(plan_of("$join FOR UPDATE OF acc"), qr/INNER JOIN/, 'below a lock tables are joined here');
 	my $expected = sql("$join ORDER BY 1, 4");
 	my $first = background_query($node, 'BEGIN; UPDATE acc SET n = n + 1 WHERE id = 1; SELECT pg_sleep(3); COMMIT');
 	wait_until(30, sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}) eq '1' });
-	my $second = background_query($node, "$set $join ORDER BY 1, 4 FOR UPDATE OF acc");
+	my $second = background_query($node, "$join ORDER BY 1, 4 FOR UPDATE OF acc");
 	$_->{run}->finish for $first, $second;
 	chomp(my $got = ${ $second->{out} });
 	$expected =~ s/^1\|10\|/1|11|/mg;
-	is($got, $expected, 'the new row is joined with what the server gave');
+	is($got, $expected, 'the new row is joined with the same rows');
 };
 
 done_testing();
