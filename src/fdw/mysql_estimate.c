@@ -50,6 +50,35 @@ looks_up_key(const LyfMysqlRel *mine, Index varno, Node *condition)
 		lyf_mysql_comparison(op->opno, exprType(linitial(op->args)), &use) && use == LYF_PLACE_EQUAL;
 }
 
+/* Never analyzed, a key has no statistics.  Estimates look for unique indexes then, whatever an index can do otherwise. */
+void
+lyf_mysql_estimate_unique(RelOptInfo *rel)
+{
+	const LyfMysqlTable *table = ((LyfMysqlRel *) rel->fdw_private)->table;
+	IndexOptInfo *index;
+	int			keys = 0;
+	int			attno = 0;
+
+	for (int i = 0; i < table->natts; i++)
+	{
+		if (!table->columns[i].key || table->columns[i].dropped)
+			continue;
+		keys++;
+		attno = i + 1;
+	}
+	if (keys != 1)
+		return;
+	index = makeNode(IndexOptInfo);
+	index->rel = rel;
+	index->ncolumns = index->nkeycolumns = 1;
+	index->indexkeys = palloc(sizeof(int));
+	index->indexkeys[0] = attno;
+	index->unique = true;
+	index->immediate = false;	/* nothing but an estimate may depend on what an option promises */
+	index->hypothetical = true;
+	rel->indexlist = list_make1(index);
+}
+
 static bool
 has_lookup(const LyfMysqlRel *mine, Index varno, List *conditions)
 {

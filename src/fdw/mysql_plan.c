@@ -68,6 +68,7 @@ lyf_mysql_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 	/* never analyzed */
 	if (baserel->tuples < 0)
 		baserel->tuples = mine->table->rows >= 0 ? mine->table->rows : DEFAULT_ROWS;
+	lyf_mysql_estimate_unique(baserel);
 	set_baserel_size_estimates(root, baserel);
 	lyf_mysql_estimate_scan(root, baserel);
 }

@@ -103,6 +103,9 @@ extern ForeignScan *lyf_mysql_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid
 
 /* in mysql_estimate.c */
 
+/* a base relation's key of one column is unique to the planner's estimates, and to nothing else */
+extern void lyf_mysql_estimate_unique(RelOptInfo *rel);
+
 /* rows that the query gives, and the server's work for them */
 extern void lyf_mysql_estimate_scan(PlannerInfo *root, RelOptInfo *rel);
 extern void lyf_mysql_estimate_driven(PlannerInfo *root, RelOptInfo *rel, LyfMysqlRel *driven);

@@ -8,16 +8,19 @@ empty() {
 	sql "TRUNCATE lyftron.queue, lyftron.history, bench.message, bench.message_history"
 }
 
-# Tasks that do next to nothing: fill_queue TASKS
+# Tasks that do next to nothing: fill_queue TASKS.  The checkpoint has the first change of each page be logged whole in every
+# measurement, and not in those alone that have many rows to make before.
 fill_queue() {
 	sql "SELECT count(lyftron.enqueue('SELECT 1')) FROM generate_series(1, $1)" >/dev/null
 	sql "VACUUM ANALYZE lyftron.queue"
+	sql "CHECKPOINT"
 }
 
 fill_messages() {
 	sql "TRUNCATE bench.message, bench.message_history"
 	sql "INSERT INTO bench.message (id, payload) SELECT n, bench.payload() FROM generate_series(1, $1) n"
 	sql "VACUUM ANALYZE bench.message"
+	sql "CHECKPOINT"
 }
 
 require() {
@@ -94,6 +97,7 @@ measure_bad_times() {
 	begin_session
 	for _ in $(seq 10); do in_session "SELECT lyftron.enqueue('SELECT 1'); CALL lyftron.work()"; done
 	sql "SELECT count(lyftron.enqueue('SELECT 1')) FROM generate_series(1, $TASKS)" >/dev/null
+	sql "CHECKPOINT"
 	measure known_empty $((TASKS / 20)) in_session "CALL lyftron.work(tasks => $((TASKS / 20)))"
 	end_session
 
@@ -111,7 +115,6 @@ measure_bad_times() {
 		SELECT 'scheduled', 'sql', 'sql', 'SELECT 1', 'postgres', 'default', -1, 5, now() + interval '1 day' + n * interval '1 ms'
 		FROM generate_series(1, $FUTURE) n"
 	fill_queue "$TASKS"
-	sql "CHECKPOINT"
 	measure beside_future "$TASKS" sql "CALL lyftron.work()"
 
 	empty
