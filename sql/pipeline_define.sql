@@ -78,6 +78,14 @@ CALL lyftron.run('mine');
 SELECT pipeline, state, error, sqlstate FROM lyftron.jobs ORDER BY id;
 RESET ROLE;
 
+-- what is the key where nothing is said: the table's, none of a query (of a foreign table: test/t/230_mysql_peer_defects.pl)
+CREATE TABLE define.keyed (b int, a int, c int, PRIMARY KEY (a, b));
+SELECT lyftron.create_pipeline('keyed', source => 'define.keyed', destination => 'define.keyed_copy');
+SELECT lyftron.create_pipeline('keyless', source => 'define.keyed', destination => 'define.keyless_copy', primary_key => '{}');
+SELECT lyftron.create_pipeline('query', source => 'SELECT * FROM define.keyed', destination => 'define.query_copy');
+SELECT name, primary_key FROM lyftron.pipelines WHERE name LIKE 'key%' OR name = 'query' ORDER BY name;
+SELECT lyftron.drop_pipeline(name) FROM lyftron.pipelines WHERE name LIKE 'key%' OR name = 'query' ORDER BY name;
+
 -- dropped: the table stays
 SELECT lyftron.drop_pipeline('one');
 SELECT lyftron.drop_pipeline('two');

@@ -7,7 +7,7 @@ INSERT INTO src SELECT i, i / 10, i * 1000000007::int8, i / 7.0, '2026-01-01'::d
 	'2026-01-01'::timestamptz + i * interval '1 minute', md5(i::text)::uuid, 'n' || i, NULL FROM generate_series(1, 1000) i;
 
 -- what cannot be
-SELECT lyftron.create_pipeline('x', source => 'src', destination => 'x', slices => 4);
+SELECT lyftron.create_pipeline('x', source => 'src', destination => 'x', slices => 4, primary_key => '{}');
 SELECT lyftron.create_pipeline('x', source => 'src', destination => 'x', slices => 0, slice_by => 'id');
 SELECT lyftron.create_pipeline('x', source => 'src', destination => 'x', slices => 1001, slice_by => 'id');
 SELECT lyftron.create_pipeline('x', source => 'src', destination => 'x', slices => 4, slice_by => 'nobody');

@@ -108,26 +108,13 @@ require_column(const LyfSource *source, const char *name, const char *role)
 	return column;
 }
 
-/* What was not said comes from the stream, as far as the foreign table has its columns. */
+/* What was not said comes from the source, as far as it has the columns. */
 static void
 take_defaults(LyfPipeline *p, const LyfSource *source)
 {
-	bool		complete = true;
-	List	   *key = NIL;
-	ListCell   *lc;
-
-	if (source->shape == NULL)
-		return;
-	foreach(lc, source->shape->primary_key)
-	{
-		char	   *name = lyf_column_name(lfirst(lc));
-
-		complete = complete && lyf_source_column(source, name) != NULL;
-		key = lappend(key, name);
-	}
-	if (!p->key_given && complete)
-		p->primary_key = key;
-	if (!p->cursor_given && source->shape->cursor_field != NULL &&
+	if (!p->key_given)
+		p->primary_key = lyf_source_key(source);
+	if (!p->cursor_given && source->shape != NULL && source->shape->cursor_field != NULL &&
 		lyf_source_column(source, lyf_column_name(source->shape->cursor_field)) != NULL)
 		p->cursor = lyf_column_name(source->shape->cursor_field);
 }

@@ -134,6 +134,9 @@ extern LyfSource *lyf_source_open(const LyfPipeline *pipeline);
 /* a column by its name, or NULL */
 extern Form_pg_attribute lyf_source_column(const LyfSource *source, const char *name);
 
+/* names of the columns that say which record a row is, where the source knows; else NIL */
+extern List *lyf_source_key(const LyfSource *source);
+
 /* a number for its columns, which changes when they do */
 extern int64 lyf_source_fingerprint(const LyfSource *source);
 

@@ -104,6 +104,15 @@ subtest 'an import takes every type and every name' => sub {
 	is(pg("ANALYZE $here; SELECT reltuples FROM pg_class WHERE oid = \$\$$here\$\$::regclass"), '1', 'ANALYZE');
 };
 
+subtest 'a pipeline knows the key' => sub {
+	tables('CREATE TABLE keyed (v varchar(10), b int, a int, PRIMARY KEY (a, b)); INSERT INTO keyed SELECT seq, seq % 2, seq FROM seq_1_to_100', 'keyed');
+	pg(q{SELECT lyftron.create_pipeline('keyed', source => 'keyed', destination => 'keyed_copy', mode => 'incremental'); CALL lyftron.run('keyed')});
+	$mysql->sql('UPDATE keyed SET v = 0 WHERE a = 7');
+	pg(q{CALL lyftron.run('keyed')});
+	is(pg(q{SELECT primary_key FROM lyftron.pipelines WHERE name = 'keyed'}), '{b,a}', 'the columns with the option key');
+	is(pg(q{SELECT count(*), sum(v::int) FROM keyed_copy}), '100|5043', 'by which rows are merged');
+};
+
 subtest 'a time out ends a query that waits' => sub {
 	tables('CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1)', 'one');
 	$mysql->sql('CREATE VIEW slow AS SELECT id, sleep(8) AS s FROM one');
