@@ -281,7 +281,6 @@ lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
  * than its own one (joins that may change places with others are not as simple); an expression whose Vars of one side say so.
  */
 #if PG_VERSION_NUM >= 160000
-#include "rewrite/rewriteManip.h"
 #define lyf_nulled_by(both, outer, inner)	bms_difference((both), bms_union((outer), (inner)))
 #define lyf_nulls_simply(sjinfo, both, outer, inner) \
 	((sjinfo) == NULL || (sjinfo)->ojrelid == 0 ? bms_equal((both), bms_union((outer), (inner))) : \

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "connector/read_internal.h"
 

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "connector/read_internal.h"
 
 /* streams of one definition, and bytes of all their templates; more is a mistake, or an attempt at the memory */

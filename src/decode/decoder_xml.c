@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include <expat.h>
+#include <limits.h>
 
 #include "miscadmin.h"
 #include "utils/memutils.h"

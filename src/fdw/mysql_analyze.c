@@ -44,12 +44,12 @@
 typedef struct Analysis
 {
 	LyfMysqlSession *session;
-	LyfMysqlTable *table;
+	const LyfMysqlTable *table;
 	TupleDesc	desc;
 	char	   *select;			/* SELECT ... FROM ... */
 	int			count;			/* of its columns */
 	int		   *attnos;
-	LyfMysqlColumn **columns;
+	const LyfMysqlColumn **columns;
 	MemoryContext row_cxt;
 	LyfSample	sample;
 } Analysis;
@@ -82,7 +82,7 @@ static void
 begin(Analysis *analysis, Relation rel, HeapTuple *rows, int target)
 {
 	StringInfoData sql;
-	LyfMysqlTable *table = lyf_mysql_table_open(rel, GetUserId());
+	const LyfMysqlTable *table = lyf_mysql_table_open(rel, GetUserId());
 
 	memset(analysis, 0, sizeof(Analysis));
 	analysis->table = table;
@@ -97,7 +97,7 @@ begin(Analysis *analysis, Relation rel, HeapTuple *rows, int target)
 	appendStringInfoString(&sql, "SELECT ");
 	for (int i = 0; i < table->natts; i++)
 	{
-		LyfMysqlColumn *column = &table->columns[i];
+		const LyfMysqlColumn *column = &table->columns[i];
 
 		if (column->dropped)
 			continue;

@@ -205,7 +205,7 @@ init_field(LyfMysqlCastField *field, Form_pg_attribute attribute, const LyfMysql
 }
 
 LyfMysqlCast *
-lyf_mysql_cast_begin(TupleDesc desc, const int *attnos, LyfMysqlColumn *const *columns,
+lyf_mysql_cast_begin(TupleDesc desc, const int *attnos, const LyfMysqlColumn *const *columns,
 					 int count, const LyfMysqlField *fields, LyfZeroDates zero_dates)
 {
 	LyfMysqlCast *cast = palloc0(offsetof(LyfMysqlCast, fields) + count * sizeof(LyfMysqlCastField));

@@ -23,7 +23,7 @@
 typedef struct Direct
 {
 	ForeignScan *plan;
-	LyfMysqlTable *table;
+	const LyfMysqlTable *table;
 	LyfMysqlReader reader;
 	LyfMysqlFiller *filler;
 	int			placed;			/* so many values are the filler's */
@@ -141,7 +141,7 @@ keep_returned(Direct *direct, LyfMysqlSession *session, StringInfo sql, TupleDes
 	List	   *attrs = private_list(direct, LYF_DIRECT_RETURNED);
 	int			wanted = list_length(attrs);
 	int		   *attnos = palloc(wanted * sizeof(int));
-	LyfMysqlColumn **columns = palloc(wanted * sizeof(LyfMysqlColumn *));
+	const LyfMysqlColumn **columns = palloc(wanted * sizeof(LyfMysqlColumn *));
 	Datum	   *values = palloc0(desc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(desc->natts * sizeof(bool));
 	MemoryContext row_cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron mysql row", ALLOCSET_DEFAULT_SIZES);

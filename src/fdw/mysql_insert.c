@@ -115,7 +115,7 @@ refuse_generated(const LyfMysqlModify *modify, TupleTableSlot *slot)
 void
 lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary, bool do_nothing)
 {
-	LyfMysqlTable *table = modify->table;
+	const LyfMysqlTable *table = modify->table;
 	bool		any_left = false;
 
 	modify->do_nothing = do_nothing;
@@ -123,7 +123,7 @@ lyf_mysql_insert_begin(LyfMysqlModify *modify, const Bitmapset *given, bool vary
 	modify->left = palloc0(table->natts * sizeof(bool));
 	for (int i = 0; i < table->natts; i++)
 	{
-		LyfMysqlColumn *column = &table->columns[i];
+		const LyfMysqlColumn *column = &table->columns[i];
 		bool		is_given = bms_is_member(column->attno, given);
 
 		modify->generates |= !modify->complete && must_be_null(modify, i);

@@ -18,7 +18,7 @@
 
 typedef enum LyfMysqlKind
 {
-	LYF_MY_UNKNOWN,				/* not told, and not asked for yet: only until lyf_mysql_table_open is done */
+	LYF_MY_UNKNOWN,				/* not told, and not asked for yet: only in lyf_mysql_table_open */
 	LYF_MY_INTEGER,				/* tinyint ... bigint, with or without unsigned */
 	LYF_MY_DECIMAL,
 	LYF_MY_FLOAT,
@@ -118,12 +118,8 @@ typedef struct LyfMysqlTable
 	LyfMysqlColumn *columns;	/* by attno - 1 */
 } LyfMysqlTable;
 
-/*
- * Open for a role, in CurrentMemoryContext; raises what stands in the way.  What columns are at the server stands in their
- * option "remote_type", which IMPORT FOREIGN SCHEMA writes; where one is missing, the server is asked (once a session
- * for each definition of the table).
- */
-extern LyfMysqlTable *lyf_mysql_table_open(Relation rel, Oid user);
+/* What the catalogs say of it, in CurrentMemoryContext; raises what stands in the way. */
+extern LyfMysqlTable *lyf_mysql_table_read(Relation rel, Oid user);
 
 /* options of the server and the role's mapping, for connecting */
 extern void lyf_mysql_connect_options(Oid server, Oid user, LyfMysqlOptions *options);
@@ -180,7 +176,7 @@ typedef struct LyfMysqlCast LyfMysqlCast;
  * at the server, NULL for a computed one.  Raises where a type cannot be had from such a field.
  * A computed text "sum/count" that becomes a numeric is the quotient, as PostgreSQL divides: avg().
  */
-extern LyfMysqlCast *lyf_mysql_cast_begin(TupleDesc desc, const int *attnos, LyfMysqlColumn *const *columns,
+extern LyfMysqlCast *lyf_mysql_cast_begin(TupleDesc desc, const int *attnos, const LyfMysqlColumn *const *columns,
 										  int count, const LyfMysqlField *fields, LyfZeroDates zero_dates);
 
 /*
@@ -245,6 +241,13 @@ extern bool lyf_mysql_analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNu
 /* in mysql_describe.c: ask the server for the columns of unknown kind; nothing is asked if there are none */
 extern void lyf_mysql_describe(LyfMysqlTable *table);
 
-/* in mysql_fdw.c, mysql_plan.c, mysql_shippable.c, mysql_deparse.c, mysql_upper.c, mysql_scan.c, mysql_modify.c, mysql_import.c ...: each adds its section here */
+/* in mysql_table.c */
+
+/*
+ * A foreign table for a role, as it is now; good until CurrentMemoryContext is reset.  Raises what stands in the way.  What
+ * columns are at the server stands in their option "remote_type", which IMPORT FOREIGN SCHEMA writes; where one is missing,
+ * the server is asked (once a session for each definition of the table).
+ */
+extern const LyfMysqlTable *lyf_mysql_table_open(Relation rel, Oid user);
 
 #endif							/* LYF_MYSQL_INTERNAL_H */

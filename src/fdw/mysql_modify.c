@@ -54,7 +54,7 @@ is_updatable(Relation rel)
 static void
 add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *rte, Relation rel)
 {
-	LyfMysqlTable *table = lyf_mysql_table_open(rel, lyf_rest_user(lyf_rte_check_as_user(root, rte)));
+	const LyfMysqlTable *table = lyf_mysql_table_open(rel, lyf_rest_user(lyf_rte_check_as_user(root, rte)));
 
 	for (int i = 0; i < table->natts; i++)
 	{
@@ -72,7 +72,7 @@ require_key(PlannerInfo *root, Index result)
 {
 	RangeTblEntry *rte = planner_rt_fetch(result, root);
 	Relation	rel = table_open(rte->relid, NoLock);
-	LyfMysqlTable *table = lyf_mysql_table_open(rel, lyf_rest_user(lyf_rte_check_as_user(root, rte)));
+	const LyfMysqlTable *table = lyf_mysql_table_open(rel, lyf_rest_user(lyf_rte_check_as_user(root, rte)));
 	bool		has_key = false;
 
 	for (int i = 0; i < table->natts; i++)

@@ -26,7 +26,7 @@ typedef struct LyfMysqlModify
 {
 	ResultRelInfo *target;
 	CmdType		operation;
-	LyfMysqlTable *table;
+	const LyfMysqlTable *table;
 	LyfMysqlSession *session;	/* NULL: it is only explained */
 	MemoryContext cxt;			/* the statement's */
 	MemoryContext row_cxt;		/* its child: for one row */
@@ -38,7 +38,7 @@ typedef struct LyfMysqlModify
 
 	/* the row identity, of all columns that are marked key */
 	int			nkeys;
-	LyfMysqlColumn **keys;
+	const LyfMysqlColumn **keys;
 	AttrNumber *key_junk;		/* UPDATE, DELETE: where the plan's rows have them */
 
 	/* UPDATE, DELETE: the beginning of a row's statement */
@@ -51,7 +51,7 @@ typedef struct LyfMysqlModify
 	/* INSERT */
 	int			head;			/* bytes of sql that are the same for all rows */
 	int			ncolumns;
-	LyfMysqlColumn **columns;	/* of the statement */
+	const LyfMysqlColumn **columns;	/* of the statement */
 	bool	   *left;			/* NULL in it is for the server's default to fill */
 	bool		do_nothing;		/* rows whose key is there already are passed over */
 	bool		complete;		/* rows were moved from another partition: they have all values, also generated ones */
@@ -64,7 +64,7 @@ typedef struct LyfMysqlModify
 	bool		prepared;		/* the following is known */
 	LyfMysqlBack back;
 	int			nwanted;
-	LyfMysqlColumn **wanted;
+	const LyfMysqlColumn **wanted;
 	LyfMysqlCast *cast;			/* once a row came back */
 	LyfMysqlReader reader;
 } LyfMysqlModify;

@@ -445,7 +445,7 @@ open_columns(LyfMysqlTable *table, TupleDesc desc)
 }
 
 LyfMysqlTable *
-lyf_mysql_table_open(Relation rel, Oid user)
+lyf_mysql_table_read(Relation rel, Oid user)
 {
 	LyfMysqlTable *table = palloc0(sizeof(LyfMysqlTable));
 	ForeignTable *foreign = GetForeignTable(RelationGetRelid(rel));
@@ -471,6 +471,5 @@ lyf_mysql_table_open(Relation rel, Oid user)
 	table->batch_size = batch_size != NULL ? int_value("batch_size", batch_size, 1, MAX_BATCH_SIZE) : DEFAULT_BATCH_SIZE;
 	table->rows = rows != NULL ? strtod(rows, NULL) : -1;
 	open_columns(table, RelationGetDescr(rel));
-	lyf_mysql_describe(table);
 	return table;
 }

@@ -18,7 +18,7 @@ typedef struct LyfMysqlRel
 	Oid			server;
 	Oid			user;
 	LyfZeroDates zero_dates;
-	LyfMysqlTable *table;		/* of a base relation, else NULL */
+	const LyfMysqlTable *table;		/* of a base relation, else NULL */
 	List	   *remote;			/* conditions of the query: WHERE, or HAVING where there are groups */
 	List	   *local;			/* conditions that are checked here */
 	List	   *reasons;		/* why: a String for each of them */
@@ -149,7 +149,7 @@ typedef struct LyfMysqlScan
 	List	   *tables;			/* of LyfMysqlTable * */
 	int			count;			/* of fields */
 	int		   *attnos;			/* that they become */
-	LyfMysqlColumn **columns;	/* that they come from; NULL: computed */
+	const LyfMysqlColumn **columns;	/* that they come from; NULL: computed */
 	TupleDesc	desc;
 	LyfMysqlCast *cast;
 	MemoryContext cxt;			/* the scan's */

@@ -81,7 +81,7 @@ list_wanted(LyfMysqlModify *modify)
 	modify->wanted = palloc(modify->table->natts * sizeof(LyfMysqlColumn *));
 	for (int i = 0; i < modify->table->natts; i++)
 	{
-		LyfMysqlColumn *column = &modify->table->columns[i];
+		const LyfMysqlColumn *column = &modify->table->columns[i];
 
 		if (!column->dropped && (bms_is_member(0, columns) || bms_is_member(column->attno, columns)))
 			modify->wanted[modify->nwanted++] = column;

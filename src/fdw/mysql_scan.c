@@ -86,11 +86,11 @@ put_aside(LyfMysqlReader *reader)
 }
 
 /* a table that is scanned, opened once */
-static LyfMysqlTable *
+static const LyfMysqlTable *
 get_table(LyfMysqlScan *scan, EState *estate, Index varno)
 {
 	Oid			relid = exec_rt_fetch(varno, estate)->relid;
-	LyfMysqlTable *table;
+	const LyfMysqlTable *table;
 	Relation	rel;
 	ListCell   *lc;
 
@@ -103,12 +103,12 @@ get_table(LyfMysqlScan *scan, EState *estate, Index varno)
 	table = lyf_mysql_table_open(rel, scan->user);
 	table_close(rel, NoLock);
 	scan->zero_dates = table->zero_dates;
-	scan->tables = lappend(scan->tables, table);
+	scan->tables = lappend(scan->tables, unconstify(LyfMysqlTable *, table));
 	return table;
 }
 
 /* the column whose values an output of the query has, or NULL */
-static LyfMysqlColumn *
+static const LyfMysqlColumn *
 find_column(LyfMysqlScan *scan, EState *estate, const Expr *output)
 {
 	const Var  *var = (const Var *) output;

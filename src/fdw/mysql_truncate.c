@@ -77,7 +77,7 @@ read_references(LyfMysqlSession *session, List *tables)
 						   "FROM information_schema.key_column_usage WHERE (referenced_table_schema, referenced_table_name) IN (");
 	for (int i = 0; i < list_length(tables); i++)
 	{
-		LyfMysqlTable *table = list_nth(tables, i);
+		const LyfMysqlTable *table = list_nth(tables, i);
 
 		appendStringInfoString(&sql, i > 0 ? ", (" : "(");
 		lyf_mysql_write_text(&sql, table->database);
@@ -96,7 +96,7 @@ is_table(const LyfMysqlTable *table, const char *database, const char *name)
 	return strcmp(table->database, database) == 0 && strcmp(table->name, name) == 0;
 }
 
-static LyfMysqlTable *
+static const LyfMysqlTable *
 find_table(List *tables, const char *database, const char *name)
 {
 	ListCell   *lc;
@@ -154,7 +154,7 @@ delete_rows(LyfMysqlSession *session, const LyfMysqlTable *table)
 }
 
 /* a table to begin with: one that no other refers to, if there is one */
-static LyfMysqlTable *
+static const LyfMysqlTable *
 next_table(List *tables, List *references)
 {
 	ListCell   *lc;
@@ -178,24 +178,24 @@ truncate_tables(List *relations, DropBehavior behavior, bool restart)
 	foreach(lc, relations)
 	{
 		Relation	rel = lfirst(lc);
-		LyfMysqlTable *table = lyf_mysql_table_open(rel, GetUserId());
+		const LyfMysqlTable *table = lyf_mysql_table_open(rel, GetUserId());
 
 		if (!table->updatable)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("foreign table \"%s\" does not allow truncating", RelationGetRelationName(rel)),
 					 errdetail("Its option \"updatable\", or its server's, is false.")));
-		tables = lappend(tables, table);
+		tables = lappend(tables, unconstify(LyfMysqlTable *, table));
 	}
 	session = lyf_mysql_session(((LyfMysqlTable *) linitial(tables))->server, GetUserId(), false);
 	references = read_references(session, tables);
 	refuse_referenced(tables, references);
 	while (tables != NIL)
 	{
-		LyfMysqlTable *table = next_table(tables, references);
+		const LyfMysqlTable *table = next_table(tables, references);
 
 		delete_rows(session, table);
-		tables = list_delete_ptr(tables, table);
+		tables = list_delete_ptr(tables, unconstify(LyfMysqlTable *, table));
 	}
 }
 
