@@ -35,6 +35,7 @@ failed=0
 tests=${*:-test/t/*.pl}
 as_server_user env PATH="$PGBIN:$PATH" LYFTRON_FLIGHTS="$FLIGHTS" REDMINE_MISSING="${REDMINE_MISSING:-}" \
 	LYFTRON_MYSQL9="${MYSQL9:-}" LYFTRON_MYSQL9_MISSING="${MYSQL9_MISSING:-}" TESTDIR="$SCRATCH/build" \
+	TESTDATADIR="$SCRATCH/build/tmp_check" TESTLOGDIR="$SCRATCH/build/tmp_check/log" \
 	PG_REGRESS="$PGXS/src/test/regress/pg_regress" \
 	sh -c "cd $SCRATCH/build && prove --timer -I test/perl -I $PGXS/src/test/perl $tests" || failed=1
 no_findings || failed=1

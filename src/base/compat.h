@@ -105,6 +105,13 @@
 #define LYF_PATH_OUTER(path, restrictinfo)	(path)
 #endif
 
+/* the restrictions of a join that a custom scan does, of which the plan makes those that are checked once; before 17 there are none such */
+#if PG_VERSION_NUM >= 170000
+#define lyf_custom_join(path, restrictinfo)	((path)->custom_restrictinfo = (restrictinfo))
+#else
+#define lyf_custom_join(path, restrictinfo)	((void) 0)
+#endif
+
 /* a path of a foreign table that needs nothing of its own */
 #define lyf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
 	create_foreignscan_path(root, rel, NULL, LYF_PATH_ROWS(rows), startup, total, NIL, outer, LYF_PATH_OUTER(NULL, NIL), NIL)
@@ -278,15 +285,14 @@ lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
 
 /*
  * Since 16 a Var says which outer joins may have made it null.  Those that this join stands for; whether they are no more
- * than its own one (joins that may change places with others are not as simple); an expression whose Vars of one side say so.
+ * than its own one, of which those that may change places with it add nothing; an expression whose Vars of one side say so.
  */
 #if PG_VERSION_NUM >= 160000
 #define lyf_nulled_by(both, outer, inner)	bms_difference((both), bms_union((outer), (inner)))
 #define lyf_nulls_simply(sjinfo, both, outer, inner) \
 	((sjinfo) == NULL || (sjinfo)->ojrelid == 0 ? bms_equal((both), bms_union((outer), (inner))) : \
 	 bms_equal(lyf_nulled_by(both, outer, inner), bms_make_singleton((sjinfo)->ojrelid)) && \
-	 (sjinfo)->commute_above_l == NULL && (sjinfo)->commute_above_r == NULL && \
-	 (sjinfo)->commute_below_l == NULL && (sjinfo)->commute_below_r == NULL)
+	 !bms_overlap((sjinfo)->commute_above_r, both))
 #define lyf_add_nulling(node, side, nulled_by) \
 	(bms_is_empty(nulled_by) ? (Node *) (node) : add_nulling_relids((Node *) (node), (side), (nulled_by)))
 #else

@@ -272,6 +272,7 @@ add_batch_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer, RelOpt
 	path->custom_private = list_make5(makeInteger(jointype), key->outer, clauses, key->column, makeInteger((int) key->operator));
 	path->custom_private = lappend(path->custom_private, makeInteger((int) key->collation));
 	path->methods = &path_methods;
+	lyf_custom_join(path, clauses);
 	add_path(joinrel, (Path *) path);
 }
 

@@ -247,12 +247,18 @@ is_nonzero_constant(const LyfTerm *term)
 	return strpbrk(DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue)), "123456789") != NULL;
 }
 
+/* MariaDB's -3.0 % 1.5 is -0.0, which is not 0.0 there until something is added */
 static LyfTerm *
 modulo_decimals(LyfTranslation *t, const Call *call)
 {
+	LyfTerm    *result;
+
 	if (!is_nonzero_constant(call->right))
 		return lyf_mysql_term_fail(t, "a division by what may be zero");
-	return decimal_result(t, call, "%", max_digits(call), max_scale(call));
+	result = decimal_result(t, call, "%", max_digits(call), max_scale(call));
+	if (result != NULL)
+		result->sql = psprintf("(%s + 0)", result->sql);
+	return result;
 }
 
 static LyfTerm *

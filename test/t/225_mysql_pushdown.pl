@@ -33,7 +33,7 @@ $node->safe_psql('postgres', q{
 	IMPORT FOREIGN SCHEMA shop FROM SERVER my INTO public OPTIONS (tinyint1 'boolean');
 	ALTER FOREIGN TABLE zero OPTIONS (ADD zero_dates 'null');
 	CREATE TABLE keys AS SELECT i AS k, 'a' || i AS name FROM generate_series(1, 20) i;
-	ANALYZE keys;});
+	ANALYZE keys, t, o;});
 
 sub sql { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
@@ -75,6 +75,7 @@ my @conditions = (
 	[ 'n <> 1.501', '(`n` IS NOT NULL OR NULL)' ],
 	[ q{n < 'NaN'}, '(`n` IS NOT NULL OR NULL)' ],
 	[ 'n + n * 2 > 30.5', '((`n` + (`n` * 2)) > 30.5)' ],
+	[ '(n - 10) % 1.5 = 0', '((((`n` - 10) % 1.5) + 0) = 0)' ],
 	[ 'round(n) = 3', '(ROUND(`n`, 0) = 3)' ],
 	[ 'round(n, 1) = 2.3', '(ROUND(`n`, 1) = 2.3)' ],
 	[ 'ceil(n) + floor(n) = 7', 'CEILING(`n`)' ],

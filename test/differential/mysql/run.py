@@ -106,6 +106,8 @@ class Session:
 def normal(result, ordered):
     if isinstance(result, Failure):
         return ("error", result.sqlstate[:2])
+    # of a group's 0 and -0, which are equal, either may be the greatest
+    result = [tuple("0" if value == "-0" else value for value in row) for row in result]
     return result if ordered else sorted(result, key=lambda row: [(v is None, v or "") for v in row])
 
 
