@@ -49,10 +49,12 @@ extension_version(void)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(rel), &isnull);
+		Datum		values[Natts_pg_extension];
+		bool		nulls[Natts_pg_extension];
 
-		version = TextDatumGetCString(value);
+		/* heap_getattr of the newest minor versions calls what the server of an older one has not */
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		version = TextDatumGetCString(values[Anum_pg_extension_extversion - 1]);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
