@@ -10,10 +10,10 @@ Prints "ready" when it listens. Whose a request is says its header Authorization
     POST /admin/window?limit=N&seconds=S
                                   counts in fixed windows from the next request on, refuses with 429 what is too much, and says in
                                   ratelimit-remaining and ratelimit-reset (since 1970) what is left and until when
-    POST /admin/refuse?status=C&HEADER=VALUE
-                                  the next request is answered so
-    GET  /admin/log               [{"who", "arrived", "left", "in_flight", "status"}, ...]: seconds of a clock of its own, and how many
-                                  were in flight when it came, with it
+    POST /admin/refuse?status=C&who=W&HEADER=VALUE
+                                  the next request of that account is answered so
+    GET  /admin/log               [{"who", "arrived", "left", "in_flight", "status", "window"}, ...]: seconds of a clock of its own, how
+                                  many were in flight when it came, with it, and in which fixed window
 """
 import argparse
 import json
@@ -58,8 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         if window is None:
             return 200, []
         if now >= window["end"]:
-            window["end"], window["used"] = math.floor(now) + window["seconds"], 0
+            window.update(end=math.floor(now) + window["seconds"], used=0, number=window["number"] + 1)
         window["used"] += 1
+        entry["window"] = window["number"]
         return (429 if window["used"] > window["limit"] else 200,
                 [("ratelimit-remaining", str(max(window["limit"] - window["used"], 0))),
                  ("ratelimit-reset", str(int(window["end"])))])
@@ -74,8 +75,8 @@ class Handler(BaseHTTPRequestHandler):
             entry = {"who": self.headers.get("Authorization"), "arrived": time.monotonic(), "in_flight": state["in_flight"]}
             state["log"].append(entry)
             status, headers = self.count_in_window(entry)
-            if state["refuse"]:
-                status, headers = state["refuse"]
+            if state["refuse"] and state["refuse"][0] == entry["who"]:
+                _, status, headers = state["refuse"]
                 state["refuse"] = None
             entry["status"] = status
         time.sleep(state["delay"])
@@ -92,10 +93,11 @@ class Handler(BaseHTTPRequestHandler):
             if path == "/admin/begin":
                 begin(int(query.get("delay", 0)) / 1000)
             elif path == "/admin/window":
-                state["window"] = {"limit": int(query["limit"]), "seconds": int(query["seconds"]), "end": 0, "used": 0}
+                state["window"] = {"limit": int(query["limit"]), "seconds": int(query["seconds"]), "end": 0, "used": 0,
+                                   "number": 0}
             else:
-                status = int(query.pop("status"))
-                state["refuse"] = (status, list(query.items()))
+                status, who = int(query.pop("status")), "Bearer " + query.pop("who")
+                state["refuse"] = (who, status, list(query.items()))
         self.answer(200, {})
 
 
