@@ -227,4 +227,27 @@ like($err, qr/statement timeout/, 'who waits can be cancelled');
 cmp_ok(time - $began, '<', 5, '... at once') unless watched();
 is(sql("SELECT waiting FROM lyftron.rate_limits WHERE server = '$name' AND limited_by = 'max_requests'"), '0', '... and waits no more');
 
+# --- more accounts than there is room for: those that come too late are counted by each session alone ---
+
+begin();
+my $connector = $name;
+sql(qq{
+	DO \$\$ BEGIN
+		FOR i IN 1 .. 40 LOOP
+			EXECUTE format('CREATE SERVER many%s FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector \'$connector\', rate_limit \'1/h\',
+				config \'{"base_url": "http://127.0.0.1:$port", "pages": 1}\')', i);
+			EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER many%s OPTIONS (secrets \'{"token": "many"}\')', i);
+		END LOOP;
+	END \$\$});
+my @lines = split /\n/, sql(q{
+	DO $$ BEGIN
+		FOR i IN 1 .. 40 LOOP
+			PERFORM lyftron.read('many' || i, 'pages');
+		END LOOP;
+	END $$;
+	SELECT count(*), bool_or(NOT shared), bool_and(used = 1) FROM lyftron.rate_limits WHERE server LIKE 'many%' AND limited_by = 'rate_limit'});
+is($lines[0], '40|t|t', 'more accounts than there is room for: all are counted, some by the session alone, as the view says');
+($ret, $out, $err) = $node->psql('postgres', q{SELECT lyftron.read('many1', 'pages')});
+like($err, qr/used up for another 3\d\d\d s/, 'those that have room are counted over all sessions');
+
 done_testing();
