@@ -11,7 +11,7 @@
 
 #include "storage/lwlock.h"
 
-/* what each such piece of memory begins with, as members or as these members */
+/* what each such piece of memory begins with */
 typedef struct LyfShared
 {
 	LWLock		lock;

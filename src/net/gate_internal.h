@@ -12,9 +12,9 @@
 #include "net/net_internal.h"
 
 #define GATE_ACCOUNTS	32
-#define GATE_RATES		64		/* as many as bits in GatePermit's rates */
-#define GATE_PERMITS	128
-#define GATE_WAITERS	64
+#define GATE_RATES		38		/* at most as many as bits in GatePermit's rates */
+#define GATE_PERMITS	96
+#define GATE_WAITERS	48
 
 typedef enum GateHold
 {

@@ -109,7 +109,14 @@ extern void lyf_http_drive(int64 milliseconds, uint32 wait_event);
 
 /* in rate.c; times are lyf_monotonic_us's */
 
-#define LYF_RATE_PARTS	64
+#define LYF_RATE_BINS	66
+
+/* calls that leave the window together */
+typedef struct LyfRateBin
+{
+	uint32		last;			/* when the last of them arrived, in units after the rate's base */
+	uint32		weight;
+} LyfRateBin;
 
 typedef struct LyfRate
 {
@@ -120,8 +127,11 @@ typedef struct LyfRate
 	int64		pending;		/* of those on their way */
 	int64		held_until;		/* moving: the source's own word */
 	int64		reset;			/* fixed: when the window ends */
-	int64		part;			/* moving: the newest one, counted from the clock's zero */
-	uint32		cells[LYF_RATE_PARTS + 1];	/* moving: weight by part */
+	int64		base;			/* moving: what bins count from */
+	int			oldest;			/* moving: the bins are a ring */
+	int			bin_count;
+	uint32		newest_first;	/* when the first call of the newest bin arrived */
+	LyfRateBin	bins[LYF_RATE_BINS];
 } LyfRate;
 
 extern void lyf_rate_init(LyfRate *rate, bool fixed, int limit, int64 interval_ms, int64 now);

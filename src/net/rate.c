@@ -9,10 +9,9 @@
  * to come: when in between it met the source is not known here.  So no window of
  * the source's holds more calls than the limit, however long they were on their way.
  *
- * A moving window is counted in parts.  A call counts until the whole of its part
- * has left the window, which is a part longer than the interval: at most so much
- * of the limit is not used.  A fixed window counts up to the limit and starts anew
- * at each reset.
+ * Of a moving window the calls are counted in bins, each of calls that came within
+ * a 64th of the interval: they leave the window with the last of them.  A fixed window
+ * counts up to the limit and starts anew at each reset.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,22 +21,31 @@
 
 #include "net/net_internal.h"
 
-#define CELLS	(LYF_RATE_PARTS + 1)
+/* a new bin begins after this part of the interval; times in bins are exact to the other one */
+#define BINS_IN_INTERVAL	64
+#define UNITS_IN_INTERVAL	(1024 * 1024)
 
 /* a source does not end its window later than this, unless the window is longer */
 #define LATEST_RESET_US	(INT64CONST(3600) * 1000000)
 
 static int64
-part_us(const LyfRate *rate)
+unit_us(const LyfRate *rate)
 {
-	return (rate->interval + LYF_RATE_PARTS - 1) / LYF_RATE_PARTS;
+	return Max(rate->interval / UNITS_IN_INTERVAL, 1);
 }
 
-/* parts before the first one of the clock are asked for, too */
-static uint32 *
-cell(LyfRate *rate, int64 part)
+/* from the oldest, 0, to the newest */
+static LyfRateBin *
+nth_bin(LyfRate *rate, int n)
 {
-	return &rate->cells[(part + CELLS) % CELLS];
+	return &rate->bins[(rate->oldest + n) % LYF_RATE_BINS];
+}
+
+/* its calls are in the window up to then */
+static int64
+end_of(const LyfRate *rate, const LyfRateBin *bin)
+{
+	return rate->base + bin->last * unit_us(rate) + rate->interval;
 }
 
 void
@@ -47,7 +55,6 @@ lyf_rate_init(LyfRate *rate, bool fixed, int limit, int64 interval_ms, int64 now
 	rate->fixed = fixed;
 	rate->limit = Max(limit, 1);
 	rate->interval = Min(Max(interval_ms, 1), PG_INT64_MAX / 4000) * 1000;
-	rate->part = now / part_us(rate);
 	/* until the source says when its window ends, a whole one begins with the first call */
 	rate->reset = now + rate->interval;
 }
@@ -56,23 +63,61 @@ lyf_rate_init(LyfRate *rate, bool fixed, int limit, int64 interval_ms, int64 now
 static void
 advance(LyfRate *rate, int64 now)
 {
-	int64		part = now / part_us(rate);
+	if (rate->fixed && now > rate->reset)
+	{
+		rate->reset += (now - rate->reset + rate->interval - 1) / rate->interval * rate->interval;
+		rate->taken = 0;
+	}
+	while (rate->bin_count > 0 && end_of(rate, nth_bin(rate, 0)) < now)
+	{
+		rate->taken -= nth_bin(rate, 0)->weight;
+		rate->oldest = (rate->oldest + 1) % LYF_RATE_BINS;
+		rate->bin_count--;
+	}
+}
 
-	if (rate->fixed)
+/* count from the oldest bin on, so that times stay small */
+static void
+move_base(LyfRate *rate)
+{
+	uint32		shift = nth_bin(rate, 0)->last;
+
+	for (int i = 0; i < rate->bin_count; i++)
+		nth_bin(rate, i)->last -= Min(nth_bin(rate, i)->last, shift);
+	rate->newest_first -= Min(rate->newest_first, shift);
+	rate->base += shift * unit_us(rate);
+}
+
+/* the time in units, not earlier */
+static int64
+units_until(const LyfRate *rate, int64 time)
+{
+	return (Max(time - rate->base, 0) + unit_us(rate) - 1) / unit_us(rate);
+}
+
+/* calls that had arrived at that time; into the newest bin what is not later than that may hold */
+static void
+add_calls(LyfRate *rate, int64 weight, int64 arrived)
+{
+	int64		units;
+	LyfRateBin *bin;
+
+	if (rate->bin_count == 0)
+		rate->base = arrived;
+	else if (units_until(rate, arrived) > PG_INT32_MAX)
+		move_base(rate);
+	units = units_until(rate, arrived);
+	if (rate->bin_count == 0 ||
+		(units - rate->newest_first > rate->interval / unit_us(rate) / BINS_IN_INTERVAL && rate->bin_count < LYF_RATE_BINS))
 	{
-		if (now > rate->reset)
-		{
-			rate->reset += (now - rate->reset + rate->interval - 1) / rate->interval * rate->interval;
-			rate->taken = 0;
-		}
-		return;
+		bin = nth_bin(rate, rate->bin_count++);
+		bin->weight = 0;
+		bin->last = rate->newest_first = (uint32) units;
 	}
-	for (int64 first = Max(rate->part + 1, part - LYF_RATE_PARTS); first <= part; first++)
-	{
-		rate->taken -= *cell(rate, first);
-		*cell(rate, first) = 0;
-	}
-	rate->part = Max(rate->part, part);
+	bin = nth_bin(rate, rate->bin_count - 1);
+	bin->weight += weight;
+	bin->last = Max(bin->last, (uint32) units);
+	rate->taken += weight;
 }
 
 bool
@@ -103,15 +148,15 @@ lyf_rate_wait(LyfRate *rate, int weight, int64 now)
 	if (rate->fixed)
 		return Max(rate->reset - now, 0) + 1;
 
-	/* As soon as enough of the oldest parts have left */
-	for (int64 part = rate->part - LYF_RATE_PARTS; part <= rate->part; part++)
+	/* As soon as enough of the oldest have left */
+	for (int i = 0; i < rate->bin_count; i++)
 	{
-		excess -= *cell(rate, part);
+		excess -= nth_bin(rate, i)->weight;
 		if (excess <= 0)
-			return Max((part + CELLS) * part_us(rate) - now, 1);
+			return Max(end_of(rate, nth_bin(rate, i)) + 1 - now, 1);
 	}
-	/* Those on their way have to be answered first; what they took is there a window later at the earliest */
-	return part_us(rate);
+	/* Those on their way have to be answered first; what they took is there an interval later at the earliest */
+	return Max(rate->interval / BINS_IN_INTERVAL, 1);
 }
 
 void
@@ -131,15 +176,8 @@ lyf_rate_end(LyfRate *rate, int begun, int weight, int64 arrived, int64 now)
 		if (arrived > rate->reset - rate->interval)
 			rate->taken += weight;
 	}
-	else
-	{
-		int64		part = Min(arrived / part_us(rate), rate->part);
-
-		if (part < rate->part - LYF_RATE_PARTS)
-			return;
-		*cell(rate, part) += weight;
-		rate->taken += weight;
-	}
+	else if (weight > 0 && arrived + rate->interval >= now)
+		add_calls(rate, weight, arrived);
 }
 
 /*
@@ -165,10 +203,7 @@ lyf_rate_update(LyfRate *rate, int remaining, int64 reset, int64 now)
 	else if (remaining == 0 && reset != 0)
 		rate->held_until = Max(rate->held_until, reset);
 	else if (remaining == 0 && left > 0)
-	{
-		*cell(rate, rate->part) += left;
-		rate->taken += left;
-	}
+		add_calls(rate, left, now);
 }
 
 /* ---- limits as people write them: '100/min, 5000/h' ---- */

@@ -231,14 +231,10 @@ is(sql("SELECT waiting FROM lyftron.rate_limits WHERE server = '$name' AND limit
 
 begin();
 my $connector = $name;
-sql(qq{
-	DO \$\$ BEGIN
-		FOR i IN 1 .. 40 LOOP
-			EXECUTE format('CREATE SERVER many%s FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector \'$connector\', rate_limit \'1/h\',
-				config \'{"base_url": "http://127.0.0.1:$port", "pages": 1}\')', i);
-			EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER many%s OPTIONS (secrets \'{"token": "many"}\')', i);
-		END LOOP;
-	END \$\$});
+sql(join ';', map { qq{
+	CREATE SERVER many$_ FOREIGN DATA WRAPPER lyftron_rest
+		OPTIONS (connector '$connector', rate_limit '1/h', config '{"base_url": "http://127.0.0.1:$port", "pages": 1}');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER many$_ OPTIONS (secrets '{"token": "token-one"}')} } 1 .. 40);
 my @lines = split /\n/, sql(q{
 	DO $$ BEGIN
 		FOR i IN 1 .. 40 LOOP
