@@ -240,7 +240,7 @@ static void
 end_loose(void)
 {
 	if (loose != 0)
-		lyf_permit_end(loose, 0, lyf_monotonic_us());
+		lyf_permit_end(loose, 0, 0);
 	loose = 0;
 }
 
@@ -291,7 +291,7 @@ lyf_permit_use(uint64 permit)
 }
 
 void
-lyf_permit_end(uint64 number, int requests, int64 arrived)
+lyf_permit_end(uint64 number, int requests, int64 answered)
 {
 	GateTable  *table = (number & LOCAL_BIT) != 0 ? lyf_gate_own(false) : lyf_gate_shared();
 	GatePermit *permit;
@@ -302,7 +302,7 @@ lyf_permit_end(uint64 number, int requests, int64 arrived)
 	lyf_gate_lock(table, LW_EXCLUSIVE);
 	/* it may have ended before */
 	if (permit->pid == MyProcPid && permit->serial == (uint32) (number >> 16))
-		lyf_gate_end(table, permit, requests, arrived, lyf_monotonic_us());
+		lyf_gate_end(table, permit, requests, answered, lyf_monotonic_us());
 	lyf_gate_unlock(table);
 }
 

@@ -91,7 +91,7 @@ extern int	lyf_gate_rate(GateTable *table, int account, const LyfGate *gate, con
 extern int	lyf_gate_weight(const GateRate *rate, int weight);
 
 /* a permit ends; as lyf_permit_end */
-extern void lyf_gate_end(GateTable *table, GatePermit *permit, int requests, int64 arrived, int64 now);
+extern void lyf_gate_end(GateTable *table, GatePermit *permit, int requests, int64 answered, int64 now);
 
 /* requests that nobody drives for long do not keep others from their calls */
 extern void lyf_gate_settle_old(GateTable *table, int64 now);

@@ -21,6 +21,9 @@
 /* what was sent so long ago has arrived, or nobody drives it: its calls need not stay reserved */
 #define MAX_PENDING_US	(INT64CONST(30) * 1000000)
 
+/* what is given up unanswered may be on its way for so long */
+#define MAX_ARRIVAL_US	(INT64CONST(1) * 1000000)
+
 static GateTable *own = NULL;	/* of this process alone */
 static GateTable *line = NULL;	/* where this process stands in line, and at which entry */
 static int	my_waiter = -1;
@@ -261,15 +264,15 @@ lyf_gate_leave_line(GateTable *table)
 }
 
 void
-lyf_gate_end(GateTable *table, GatePermit *permit, int requests, int64 arrived, int64 now)
+lyf_gate_end(GateTable *table, GatePermit *permit, int requests, int64 answered, int64 now)
 {
-	settle(table, permit, requests, arrived, now);
+	settle(table, permit, requests, answered != 0 ? answered : now + MAX_ARRIVAL_US, now);
 	permit->pid = 0;
 	table->accounts[permit->account].in_flight--;
 	wake_first(table, permit->account);
 }
 
-/* What this process had in flight is over: where it was sent, it has arrived by now. */
+/* what this process had in flight is over */
 static void
 end_permits_at_exit(int code, Datum arg)
 {
@@ -282,7 +285,7 @@ end_permits_at_exit(int code, Datum arg)
 		GatePermit *permit = &table->permits[i];
 
 		if (permit->pid == MyProcPid)
-			lyf_gate_end(table, permit, 1, now, now);
+			lyf_gate_end(table, permit, 1, 0, now);
 	}
 	lyf_gate_leave_line(table);
 	lyf_gate_unlock(table);

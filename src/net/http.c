@@ -302,7 +302,7 @@ drop_handle(LyfTransfer *transfer)
 	transfer->lines = NULL;
 }
 
-/* it is in flight no more: what was sent has arrived when its answer began, else by now */
+/* it is in flight no more */
 static void
 release(LyfTransfer *transfer)
 {
@@ -310,7 +310,7 @@ release(LyfTransfer *transfer)
 
 	transfer->permit = 0;
 	if (permit != 0)
-		lyf_permit_end(permit, transfer->requests, transfer->answered != 0 ? transfer->answered : lyf_monotonic_us());
+		lyf_permit_end(permit, transfer->requests, transfer->answered);
 	drop_handle(transfer);
 	if (transfer->flying)
 		dlist_delete(&transfer->node);

@@ -151,8 +151,10 @@ extern void lyf_rate_update(LyfRate *rate, int remaining, int64 reset, int64 now
 
 /* in gate.c */
 
-/* a permit is in the hands of a transfer, which ends it; it ends after so many requests, of which the last one had arrived by then */
+/* a permit is in the hands of a transfer, which ends it */
 extern void lyf_permit_use(uint64 permit);
-extern void lyf_permit_end(uint64 permit, int requests, int64 arrived);
+
+/* it ends, after so many requests; the answer to the last one began to come then, 0: it did not */
+extern void lyf_permit_end(uint64 permit, int requests, int64 answered);
 
 #endif							/* LYF_NET_INTERNAL_H */
