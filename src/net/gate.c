@@ -154,11 +154,11 @@ ask_table(GateTable *table, Asking *asking)
 			asking->reason = NO_PLACE;
 			asking->in_flight = table->accounts[account].in_flight;
 		}
-		if (asking->wait_us > 0 && !asking->ahead)
-			lyf_gate_stand_in_line(table, account, asking->reason == NO_PLACE, now);
-		else
-			lyf_gate_leave_line(table);
 	}
+	if (room && asking->wait_us > 0 && !asking->ahead)
+		lyf_gate_stand_in_line(table, account, asking->reason == NO_PLACE, now);
+	else
+		lyf_gate_leave_line(table);
 	lyf_gate_unlock(table);
 	return room;
 }
@@ -173,19 +173,16 @@ ask(Asking *asking)
 	(void) ask_table(lyf_gate_own(true), asking);
 }
 
-/* the line is left, whatever table it is of */
 static void
 give_up_waiting(void)
 {
-	GateTable  *tables[] = {lyf_gate_shared(), lyf_gate_own(false)};
+	GateTable  *shared = lyf_gate_shared();
 
-	for (int i = 0; i < lengthof(tables); i++)
-		if (tables[i] != NULL)
-		{
-			lyf_gate_lock(tables[i], LW_EXCLUSIVE);
-			lyf_gate_leave_line(tables[i]);
-			lyf_gate_unlock(tables[i]);
-		}
+	if (shared == NULL)
+		return;
+	lyf_gate_lock(shared, LW_EXCLUSIVE);
+	lyf_gate_leave_line(shared);
+	lyf_gate_unlock(shared);
 }
 
 /* is that too long to wait? */

@@ -96,7 +96,7 @@ extern void lyf_gate_end(GateTable *table, GatePermit *permit, int requests, int
 /* requests that nobody drives for long do not keep others from their calls */
 extern void lyf_gate_settle_old(GateTable *table, int64 now);
 
-/* the line; where it is full, one waits without standing in it */
+/* the line of the shared table; where it is full, one waits without standing in it */
 extern bool lyf_gate_anybody_waits(const GateTable *table, int account);
 extern void lyf_gate_stand_in_line(GateTable *table, int account, bool for_place, int64 now);
 extern void lyf_gate_leave_line(GateTable *table);

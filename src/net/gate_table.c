@@ -25,8 +25,7 @@
 #define MAX_ARRIVAL_US	(INT64CONST(1) * 1000000)
 
 static GateTable *own = NULL;	/* of this process alone */
-static GateTable *line = NULL;	/* where this process stands in line, and at which entry */
-static int	my_waiter = -1;
+static int	my_waiter = -1;		/* where this process stands in the shared one's line */
 
 StaticAssertDecl(sizeof(GateTable) <= 32 * 1024, "spare shared memory is scarce");
 
@@ -235,10 +234,12 @@ wake_first(GateTable *table, int account)
 		lyf_process_wake(&first->process);
 }
 
-/* where the line is full, one waits without standing in it */
+/* where the line is full, one waits without standing in it; a process' own table has none */
 void
 lyf_gate_stand_in_line(GateTable *table, int account, bool for_place, int64 now)
 {
+	if (table == own)
+		return;
 	if (my_waiter < 0)
 	{
 		for (int i = 0; i < GATE_WAITERS && my_waiter < 0; i++)
@@ -246,7 +247,6 @@ lyf_gate_stand_in_line(GateTable *table, int account, bool for_place, int64 now)
 				my_waiter = i;
 		if (my_waiter < 0)
 			return;
-		line = table;
 		table->waiters[my_waiter].process = lyf_process_self();
 		table->waiters[my_waiter].since = now;
 	}
@@ -257,7 +257,7 @@ lyf_gate_stand_in_line(GateTable *table, int account, bool for_place, int64 now)
 void
 lyf_gate_leave_line(GateTable *table)
 {
-	if (my_waiter < 0 || line != table)
+	if (my_waiter < 0 || table == own)
 		return;
 	table->waiters[my_waiter].process.pid = 0;
 	my_waiter = -1;
