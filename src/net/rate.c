@@ -10,8 +10,8 @@
  * the source's holds more calls than the limit, however long they were on their way.
  *
  * Of a moving window the calls are counted in bins, each of calls that came within
- * a 64th of the interval: they leave the window with the last of them.  A fixed window
- * counts up to the limit and starts anew at each reset.
+ * a 64th of the interval (one each, if the limit is small): they leave the window with
+ * the last of them.  A fixed window counts up to the limit and starts anew at each reset.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,6 +95,13 @@ units_until(const LyfRate *rate, int64 time)
 	return (Max(time - rate->base, 0) + unit_us(rate) - 1) / unit_us(rate);
 }
 
+/* how much of the time one bin may hold; a small limit has room for each of its calls alone */
+static int64
+bin_units(const LyfRate *rate)
+{
+	return rate->limit <= BINS_IN_INTERVAL ? 0 : rate->interval / unit_us(rate) / BINS_IN_INTERVAL;
+}
+
 /* calls that had arrived at that time; into the newest bin what is not later than that may hold */
 static void
 add_calls(LyfRate *rate, int64 weight, int64 arrived)
@@ -108,7 +115,7 @@ add_calls(LyfRate *rate, int64 weight, int64 arrived)
 		move_base(rate);
 	units = units_until(rate, arrived);
 	if (rate->bin_count == 0 ||
-		(units - rate->newest_first > rate->interval / unit_us(rate) / BINS_IN_INTERVAL && rate->bin_count < LYF_RATE_BINS))
+		(units - rate->newest_first > bin_units(rate) && rate->bin_count < LYF_RATE_BINS))
 	{
 		bin = nth_bin(rate, rate->bin_count++);
 		bin->weight = 0;

@@ -64,12 +64,13 @@ sub most_in_window
 	return $most;
 }
 
-# What part of the most that is possible in the time from the first to the last was used.
+# What part of what is allowed was used, in the whole windows from the first request on.
 sub share
 {
 	my ($limit, $seconds, @log) = @_;
-	my @at = map { $_->{arrived} } @log;
-	return @log / ($limit * (1 + (max(@at) - min(@at)) / $seconds));
+	my @at = sort { $a <=> $b } map { $_->{arrived} } @log;
+	my $windows = int(($at[-1] - $at[0]) / $seconds);
+	return grep({ $_ < $at[0] + $windows * $seconds } @at) / ($limit * $windows);
 }
 
 sub used_up
