@@ -37,6 +37,21 @@ CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector '
 CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', config '{"base_url": 5}');
 \set VERBOSITY default
 
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', max_requests '0');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', max_requests 'many');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '100');
+\set VERBOSITY terse
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '0/s');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '10/fortnight');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '10/s,');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '10/s 5/min');
+CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_options', rate_limit '1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s');
+CREATE SERVER fdw_rates FOREIGN DATA WRAPPER lyftron_rest
+	OPTIONS (connector 'fdw_options', config '{"base_url": "http://localhost"}', rate_limit ' 10/s,20 / 10 s, 5000/Hour', max_requests '4');
+DROP SERVER fdw_rates;
+\set VERBOSITY default
+
 -- the connector may come later, as in a restored dump
 CREATE SERVER fdw_options FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'fdw_missing', config '{"base_url": 5}');
 \set VERBOSITY terse

@@ -10,6 +10,7 @@
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
+#include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -150,6 +151,30 @@ lyf_server_get(const char *name)
 	return server;
 }
 
+/*
+ * Who is an account of its own to the source: configuration and secrets as they were given, without
+ * tokens that come and go.  The options were checked when they were set.
+ */
+static void
+make_gate(LyfAccount *account, List *options)
+{
+	LyfGate    *gate = &account->gate;
+	const char *max_requests = lyf_option_get(options, "max_requests");
+	const char *rate_limit = lyf_option_get(options, "rate_limit");
+	StringInfoData key;
+
+	initStringInfo(&key);
+	appendStringInfo(&key, "%u/%u ", MyDatabaseId, account->server);
+	lyf_value_print_sorted(&key, account->given);
+	gate->account = Max(hash_bytes_extended((const unsigned char *) key.data, key.len, 0), 1);
+	pfree(key.data);
+	gate->server = account->server;
+	gate->user = account->mapping_user;
+	gate->server_name = account->server_name;
+	gate->max_requests = max_requests == NULL ? 0 : Max(atoi(max_requests), 0);
+	gate->limit_count = rate_limit == NULL ? 0 : Max(lyf_limits_parse(rate_limit, gate->limits), 0);
+}
+
 LyfAccount *
 lyf_account_open(Oid server, Oid user)
 {
@@ -176,6 +201,7 @@ lyf_account_open(Oid server, Oid user)
 	keep_secrets(account, lyf_spec_texts(given, NIL));
 	rewrite(account, lyf_config_migrate, &account->given);
 	account->identity = psprintf("%u/%u", server, account->mapping_user);
+	make_gate(account, foreign->options);
 	secrets = lyf_spec_secrets(account->connector, account->given, lyf_spec_texts(given, NIL));
 	account->config = lyf_credential_merge(account, &secrets);
 	keep_secrets(account, secrets);

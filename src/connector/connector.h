@@ -94,6 +94,7 @@ typedef struct LyfAccount
 	Oid			mapping;		/* the user mapping itself, or InvalidOid */
 	bool		has_mapping;
 	const char *identity;		/* server and mapping_user as a text */
+	LyfGate		gate;			/* what holds its requests back */
 } LyfAccount;
 
 /* a foreign server by its name; raises if it is not there or the current user may not use it */

@@ -214,6 +214,7 @@ init_session(LyfReader *reader, const LyfAccount *account)
 	session->secret_count = account->secret_count;
 	session->secrets_given = account->secret_count;
 	session->identity = account->identity;
+	session->gate = &account->gate;
 	session->store = &lyf_credential_store;
 	session->store_arg = account;
 	session->concurrency = lyf_read_concurrency(account->connector, session);

@@ -23,6 +23,7 @@ typedef struct BackoffKind
 	LyfFailure *(*compile) (const LyfComponent *c, LyfBackoff *backoff);
 	LyfFailure *(*seconds) (const LyfBackoff *backoff, const LyfSession *session, LyfPage *page,
 							int attempt, double *seconds);
+	bool		said;			/* by the response */
 } BackoffKind;
 
 struct LyfBackoff
@@ -221,9 +222,9 @@ wait_from_response(const LyfBackoff *backoff, const LyfSession *session, LyfPage
 static const BackoffKind kinds[] = {
 	{"ConstantBackoffStrategy", compile_constant, constant_seconds},
 	{"ExponentialBackoffStrategy", compile_exponential, exponential_seconds},
-	{"WaitTimeFromHeader", compile_header, wait_from_header},
-	{"WaitUntilTimeFromHeader", compile_header, wait_until_header},
-	{"WaitTimeFromResponse", compile_response, wait_from_response},
+	{"WaitTimeFromHeader", compile_header, wait_from_header, true},
+	{"WaitUntilTimeFromHeader", compile_header, wait_until_header, true},
+	{"WaitTimeFromResponse", compile_response, wait_from_response, true},
 };
 
 LyfFailure *
@@ -237,6 +238,12 @@ lyf_backoff_compile(const LyfComponent *c, LyfBackoff **out)
 			return kinds[i].compile(c, *out);
 		}
 	return lyf_component_unsupported(c);
+}
+
+bool
+lyf_backoff_is_said(const LyfBackoff *backoff)
+{
+	return backoff->kind->said;
 }
 
 LyfFailure *

@@ -3,24 +3,22 @@
  *		HTTPAPIBudget: how many calls an API allows.  The first policy that matches
  *		a request holds it back until its windows have room.
  *
- * The counts belong to the process and to the configuration (one account's calls
- * do not count for another's), so they go on from one read to the next.
+ * Who counts is the gate (net/): over all sessions of an account, and from one read
+ * to the next.  It also hears here what a response says about requests to come,
+ * whether there is a budget or not.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "miscadmin.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/datetime.h"
-#include "base/settings.h"
 #include "extract/extract_internal.h"
 
 #define MAX_POLICIES	100
-#define MAX_RATES		20
-#define MAX_COUNTERS	1000
-#define MAX_WAITS		10000
+
+/* a smaller number of the header for the window's end is seconds from now, not since 1970 */
+#define SMALLEST_TIME	INT64CONST(1000000000)
 
 typedef struct Matcher
 {
@@ -44,7 +42,7 @@ typedef struct Policy
 	int			matcher_count;
 	Limit	   *limits;			/* none: unlimited */
 	int			limit_count;
-	LyfRate    *(*make) (int limit, int64 interval_ms);
+	bool		fixed;
 } Policy;
 
 struct LyfBudget
@@ -55,23 +53,6 @@ struct LyfBudget
 	const char *remaining_header;
 	LyfValue   *hit_codes;		/* list */
 };
-
-/* counters of this process, by what they count */
-typedef struct Counter
-{
-	uint64		key;
-	LyfRate    *rate;
-} Counter;
-
-static Counter counters[MAX_COUNTERS];
-static int	counter_count;
-
-/* until the server says when its window ends, a whole one begins with the first call */
-static LyfRate *
-make_fixed(int limit, int64 interval_ms)
-{
-	return lyf_rate_fixed(limit, interval_ms, GetCurrentTimestamp() + interval_ms * 1000);
-}
 
 static LyfFailure *
 compile_interval(const LyfComponent *c, const char *field, int64 *interval_ms)
@@ -90,10 +71,9 @@ compile_moving(const LyfComponent *c, Policy *policy)
 {
 	size_t		count = lyf_component_count(c, "rates");
 
-	if (count == 0 || count > MAX_RATES)
-		return lyf_component_invalid(c, "1 to %d rates are needed", MAX_RATES);
+	if (count == 0 || count > LYF_MAX_POLICY_LIMITS)
+		return lyf_component_invalid(c, "1 to %d rates are needed", LYF_MAX_POLICY_LIMITS);
 	policy->limits = palloc0(sizeof(Limit) * count);
-	policy->make = lyf_rate_moving;
 	for (size_t i = 0; i < count; i++)
 	{
 		LyfComponent item = lyf_component_item(c, "rates", i);
@@ -110,7 +90,7 @@ compile_fixed(const LyfComponent *c, Policy *policy)
 {
 	policy->limits = palloc0(sizeof(Limit));
 	policy->limit_count = 1;
-	policy->make = make_fixed;
+	policy->fixed = true;
 	LYF_TRY(lyf_component_required_template(c, "call_limit", &policy->limits[0].calls));
 	return compile_interval(c, "period", &policy->limits[0].interval_ms);
 }
@@ -287,148 +267,108 @@ eval_count(const LyfTemplate *compiled, const LyfSession *session, int *count)
 	return NULL;
 }
 
-/* the counter of one limit, made when it is first asked for; where there are too many, another one makes room */
+/* the limits that a request comes under; policy may be NULL */
 static LyfFailure *
-find_rate(const LyfBudget *budget, const Policy *policy, const Limit *limit, LyfSession *session, LyfRate **rate)
+find_limits(const LyfBudget *budget, const Policy *policy, const Matcher *matcher, LyfSession *session,
+			LyfLimit *limits, int *count)
 {
-	StringInfoData key;
-	MemoryContext cxt;
-	MemoryContext old;
-	uint64		hash;
-	int			calls;
-	int			slot;
-
-	LYF_TRY(eval_count(limit->calls, session, &calls));
-	initStringInfo(&key);
-	appendStringInfo(&key, "%d %d %d " INT64_FORMAT " ", (int) (policy - budget->policies), (int) (limit - policy->limits),
-					 calls, limit->interval_ms);
-	if (session->config != NULL)
-		lyf_value_print_sorted(&key, session->config);
-	hash = hash_bytes_extended((const unsigned char *) key.data, key.len, 0);
-	pfree(key.data);
-	for (int i = 0; i < counter_count; i++)
-		if (counters[i].key == hash)
-		{
-			*rate = counters[i].rate;
-			return NULL;
-		}
-
-	/* Each in a context of its own, which goes with it */
-	cxt = AllocSetContextCreate(TopMemoryContext, "lyftron call rate", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(cxt);
-	*rate = policy->make(calls, limit->interval_ms);
-	MemoryContextSwitchTo(old);
-	slot = counter_count < MAX_COUNTERS ? counter_count++ : (int) (hash % MAX_COUNTERS);
-	if (counters[slot].rate != NULL)
-		MemoryContextDelete(GetMemoryChunkContext(counters[slot].rate));
-	counters[slot].key = hash;
-	counters[slot].rate = *rate;
-	return NULL;
-}
-
-static LyfFailure *
-used_up(int64 wait_ms)
-{
-	LyfFailure *failure = lyf_failure(ERRCODE_FDW_ERROR, "the API's call budget is used up for another %lld s",
-									  (long long) (wait_ms / 1000));
-
-	lyf_failure_hint(failure, "Try again later, or allow a longer wait with lyftron.max_retry_wait (now %d s).",
-					 lyf_max_retry_wait);
-	return lyf_failure_retryable(failure, (int) Min(wait_ms, PG_INT32_MAX));
-}
-
-/* take it, waiting until that is possible; where it must not be waited, *allowed says whether it was */
-static LyfFailure *
-take(LyfRate *rate, int weight, LyfSession *session, bool wait, bool *allowed)
-{
-	for (int i = 0; i < MAX_WAITS; i++)
-	{
-		int64		wait_ms = lyf_rate_acquire(rate, weight, GetCurrentTimestamp());
-
-		*allowed = wait_ms <= 0;
-		if (*allowed || !wait)
-			return NULL;
-		if (wait_ms > INT64CONST(1000) * lyf_max_retry_wait)
-			return used_up(wait_ms);
-		lyf_net_sleep(wait_ms, session->stats);
-	}
-	return lyf_failure_retryable(lyf_failure(ERRCODE_FDW_ERROR, "the API's call budget stays used up"), 0);
-}
-
-/* of several limits the first ones may be taken though a later one has no room: a call too many is counted then */
-static LyfFailure *
-acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool wait, bool *allowed)
-{
-	const Matcher *matcher;
-	const Policy *policy = find_policy(budget, request, &matcher);
 	int			weight = 1;
 
-	*allowed = true;
+	*count = 0;
 	if (policy == NULL)
 		return NULL;
 	if (matcher != NULL && matcher->weight != NULL)
 		LYF_TRY(eval_count(matcher->weight, session, &weight));
-	for (int i = 0; i < policy->limit_count && *allowed; i++)
+	for (int i = 0; i < policy->limit_count; i++)
 	{
-		LyfRate    *rate;
-		int			calls;
+		LyfLimit   *limit = &limits[(*count)++];
 
-		LYF_TRY(eval_count(policy->limits[i].calls, session, &calls));
-		if (weight > calls)
+		limit->policy = (int) (policy - budget->policies) + 1;
+		limit->place = i;
+		limit->fixed = policy->fixed;
+		limit->interval_ms = policy->limits[i].interval_ms;
+		limit->weight = weight;
+		LYF_TRY(eval_count(policy->limits[i].calls, session, &limit->calls));
+		if (weight > limit->calls)
 			return lyf_failure(ERRCODE_FDW_ERROR, "a request weighs %d calls, the connector's api_budget allows %d",
-							   weight, calls);
-		LYF_TRY(find_rate(budget, policy, &policy->limits[i], session, &rate));
-		LYF_TRY(take(rate, weight, session, wait, allowed));
+							   weight, limit->calls);
 	}
 	return NULL;
 }
 
-/* Wait until the budget allows this request; it is counted then. */
 LyfFailure *
-lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request)
+lyf_budget_acquire(LyfBudget *budget, LyfSession *session, LyfHttpRequest *request)
 {
-	bool		allowed;
+	LyfLimit	limits[LYF_MAX_POLICY_LIMITS];
+	const Matcher *matcher;
+	const Policy *policy = find_policy(budget, request, &matcher);
+	int			count;
 
-	return acquire(budget, session, request, true, &allowed);
+	LYF_TRY(find_limits(budget, policy, matcher, session, limits, &count));
+	return lyf_gate_pass(session->gate, limits, count, request, session->stats);
 }
 
 LyfFailure *
-lyf_budget_try(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool *allowed)
+lyf_budget_try(LyfBudget *budget, LyfSession *session, LyfHttpRequest *request, bool *allowed)
 {
-	return acquire(budget, session, request, false, allowed);
+	LyfLimit	limits[LYF_MAX_POLICY_LIMITS];
+	const Matcher *matcher;
+	const Policy *policy = find_policy(budget, request, &matcher);
+	int			count;
+
+	LYF_TRY(find_limits(budget, policy, matcher, session, limits, &count));
+	*allowed = lyf_gate_try(session->gate, limits, count, request);
+	return NULL;
 }
 
-/* Take over what the response says about calls left and the end of the window. */
+/* how many calls are left, -1: it does not say */
+static int
+calls_left(const LyfBudget *budget, const LyfHttpResponse *response)
+{
+	const char *text = lyf_http_header(response, budget->remaining_header);
+
+	if (text != NULL && text[0] >= '0' && text[0] <= '9')
+		return (int) Min(strtol(text, NULL, 10), PG_INT32_MAX);
+	if (budget->hit_codes == NULL && response->status == 429)
+		return 0;
+	if (lyf_value_is(budget->hit_codes, LYF_LIST))
+		lyf_foreach(code, budget->hit_codes)
+			if (atoi(lyf_template_str(code)) == response->status)
+				return 0;
+	return -1;
+}
+
+/* when the window ends, 0: it does not say */
+static TimestampTz
+window_end(const LyfBudget *budget, const LyfHttpResponse *response)
+{
+	const char *text = lyf_http_header(response, budget->reset_header);
+	int64		seconds;
+
+	if (text == NULL || text[0] == '\0' || strlen(text) >= 12 || strspn(text, "0123456789") != strlen(text))
+		return 0;
+	seconds = strtoll(text, NULL, 10);
+	if (seconds < SMALLEST_TIME)
+		return GetCurrentTimestamp() + seconds * USECS_PER_SEC;
+	return time_t_to_timestamptz((pg_time_t) seconds);
+}
+
+/* Take over what the response says about requests to come: calls left, the end of the window, Retry-After. */
 LyfFailure *
 lyf_budget_update(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, const LyfHttpResponse *response)
 {
+	LyfLimit	limits[LYF_MAX_POLICY_LIMITS];
 	const Matcher *matcher;
 	const Policy *policy = find_policy(budget, request, &matcher);
-	const char *text;
-	TimestampTz reset = 0;
-	int			remaining = -1;
+	const char *retry_after = NULL;
+	int			count;
 
-	if (policy == NULL)
-		return NULL;
-	text = lyf_http_header(response, budget->remaining_header);
-	if (text != NULL && text[0] >= '0' && text[0] <= '9')
-		remaining = (int) Min(strtol(text, NULL, 10), PG_INT32_MAX);
-	else if (budget->hit_codes == NULL && response->status == 429)
-		remaining = 0;
-	else if (lyf_value_is(budget->hit_codes, LYF_LIST))
-		lyf_foreach(code, budget->hit_codes)
-			if (atoi(lyf_template_str(code)) == response->status)
-				remaining = 0;
-	text = lyf_http_header(response, budget->reset_header);
-	if (text != NULL && strlen(text) < 12 && strspn(text, "0123456789") == strlen(text) && text[0] != '\0')
-		reset = time_t_to_timestamptz((pg_time_t) strtoll(text, NULL, 10));
-
-	for (int i = 0; i < policy->limit_count; i++)
-	{
-		LyfRate    *rate;
-
-		LYF_TRY(find_rate(budget, policy, &policy->limits[i], session, &rate));
-		lyf_rate_update(rate, remaining, reset);
-	}
+	if (response->status == 429 || response->status == 503)
+		retry_after = lyf_http_header(response, "Retry-After");
+	if (retry_after != NULL)
+		lyf_gate_hold(session->gate, lyf_retry_after_ms(retry_after, lyf_now()), true);
+	LYF_TRY(find_limits(budget, policy, matcher, session, limits, &count));
+	if (count > 0)
+		lyf_gate_update(session->gate, limits, count, calls_left(budget, response), window_end(budget, response));
 	return NULL;
 }

@@ -27,6 +27,7 @@ typedef struct LyfSession
 	int			secret_count;
 	int			secrets_given;	/* how many of them are the configuration's */
 	const char *identity;		/* whose account it is: tokens are kept by it */
+	const LyfGate *gate;		/* what holds its requests back */
 	LyfValue   *origins;		/* keys: hosts that the manifest names; NULL: not looked up yet */
 	/* auth's own, by component (access tokens ...); see auth_cache.c */
 	struct LyfAuthState *auth_states;
@@ -245,6 +246,7 @@ typedef struct LyfOutcome
 {
 	LyfAction	action;
 	int64		wait_ms;		/* for RETRY and RATE_LIMITED: before the next try */
+	bool		said;			/* by a header or the body of the response */
 	bool		give_up;		/* no tries left */
 	int64		max_time_ms;	/* no further try once all have taken that long; 0: no such limit */
 	LyfFailure *failure;		/* what to report if this is the end of it */

@@ -208,6 +208,9 @@ typedef struct LyfBackoff LyfBackoff;
 
 extern LyfFailure *lyf_backoff_compile(const LyfComponent *c, LyfBackoff **out);
 
+/* is its answer the source's own? */
+extern bool lyf_backoff_is_said(const LyfBackoff *backoff);
+
 /*
  * Seconds to wait before the next try, 0: this strategy has no answer.  page is
  * NULL after a network failure.  A failure: it must not be waited that long.
@@ -241,10 +244,11 @@ extern char *lyf_session_shown(const LyfSession *session, const char *text);
 
 /* in budget.c; budget may be NULL */
 
-extern LyfFailure *lyf_budget_acquire(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request);
+/* wait until the request may be sent: what the budget and the session's gate allow.  It has a permit then */
+extern LyfFailure *lyf_budget_acquire(LyfBudget *budget, LyfSession *session, LyfHttpRequest *request);
 
 /* the same without waiting: *allowed is false where it would have to */
-extern LyfFailure *lyf_budget_try(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request, bool *allowed);
+extern LyfFailure *lyf_budget_try(LyfBudget *budget, LyfSession *session, LyfHttpRequest *request, bool *allowed);
 extern LyfFailure *lyf_budget_update(LyfBudget *budget, LyfSession *session, const LyfHttpRequest *request,
 									 const LyfHttpResponse *response);
 

@@ -276,7 +276,10 @@ compute_wait(const LyfErrorHandler *handler, const LyfSession *session, LyfPage 
 	double		seconds = 0;
 
 	for (int i = 0; i < handler->backoff_count && seconds == 0; i++)
+	{
 		LYF_TRY(lyf_backoff_seconds(handler->backoffs[i], session, page, attempt, &seconds));
+		outcome->said = page != NULL && seconds > 0 && lyf_backoff_is_said(handler->backoffs[i]);
+	}
 	if (seconds > 0)
 	{
 		/* a second more, for fractions and clocks that differ */

@@ -90,6 +90,8 @@ settle(LyfRequester *requester, LyfSession *session, const LyfRequestInput *inpu
 
 	*again = false;
 	LYF_TRY(lyf_outcome_judge(requester->error_handler, session, input->scope, page, error, trial->attempt, &outcome));
+	if (outcome.said && (outcome.action == LYF_RATE_LIMITED || page->response->status == 429 || page->response->status == 503))
+		lyf_gate_hold(session->gate, outcome.wait_ms, false);
 	if (outcome.action == LYF_SUCCESS || outcome.action == LYF_IGNORE)
 	{
 		if (page == NULL)

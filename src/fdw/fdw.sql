@@ -10,7 +10,7 @@ CREATE FUNCTION lyftron.rest_validator(options text[], catalog oid) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_rest_validator'
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION lyftron.rest_validator(text[], oid) IS
-	'checks options of lyftron_rest: server: connector, config; user mapping: secrets; table: stream; column: name, path, partition';
+	'checks options of lyftron_rest: server: connector, config, max_requests, rate_limit; user mapping: secrets; table: stream; column: name, path, partition';
 
 CREATE FOREIGN DATA WRAPPER lyftron_rest
 	HANDLER lyftron.rest_handler VALIDATOR lyftron.rest_validator;

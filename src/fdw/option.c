@@ -67,6 +67,27 @@ check_config(const char *text)
 }
 
 static void
+check_max_requests(const char *text)
+{
+	if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text) || strlen(text) > 4 || atoi(text) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"max_requests\" must be a number from 1 to 9999")));
+}
+
+static void
+check_rate_limit(const char *text)
+{
+	LyfLimit	limits[LYF_MAX_OPTION_LIMITS];
+
+	if (lyf_limits_parse(text, limits) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"rate_limit\" must be up to %d rates with commas between them", LYF_MAX_OPTION_LIMITS),
+				 errhint("A rate is requests in a time (ms, s, min, h, d): '100/min', or '20/10s, 5000/h'.")));
+}
+
+static void
 refuse_server_secrets(void)
 {
 	ereport(ERROR,
@@ -154,6 +175,8 @@ check_path(const char *text)
 static const LyfOption rest_options[] = {
 	{"connector", ForeignServerRelationId, false, check_connector},
 	{"config", ForeignServerRelationId, false, check_config},
+	{"max_requests", ForeignServerRelationId, false, check_max_requests},
+	{"rate_limit", ForeignServerRelationId, false, check_rate_limit},
 	{"secrets", UserMappingRelationId, true, check_secrets},
 	{"stream", ForeignTableRelationId, false, check_name},
 	{"name", AttributeRelationId, false, check_name},
@@ -286,6 +309,7 @@ lyf_rest_session(LyfSession *session, const LyfAccount *account)
 	lyf_scope_init(&session->scope, NULL);
 	lyf_scope_set(&session->scope, "config", account->config);
 	session->config = account->config;
+	session->gate = &account->gate;
 	session->started = lyf_now();
 	session->cxt = CurrentMemoryContext;
 	session->secrets = account->secrets;

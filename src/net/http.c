@@ -71,6 +71,7 @@ struct LyfTransfer
 	LyfHttpRequest request;		/* changes with each redirect */
 	LyfAccess	access;			/* of the role that started it */
 	int			redirects;
+	uint64		permit;			/* to be in flight, or 0 */
 	int			timeout_ms;
 	int64		started;
 	int64		deadline;		/* 0 = none */
@@ -79,6 +80,7 @@ struct LyfTransfer
 	LyfBuffer	body;
 	bool		head_complete;
 	int			head_lines;
+	int64		answered;		/* when the head began to come, or 0 */
 	int			stop;			/* why a callback gave up, or 0 */
 	char		refused[INET6_ADDRSTRLEN];	/* an address that may not be connected to, or "" */
 	char		error[CURL_ERROR_SIZE];
@@ -231,7 +233,11 @@ static size_t
 on_header(char *line, size_t size, size_t count, void *arg)
 {
 	LyfTransfer *transfer = arg;
-	LyfAppend	result = lyf_head_line(&transfer->head, &transfer->head_complete, line, size * count);
+	LyfAppend	result;
+
+	if (transfer->head_lines == 0)
+		transfer->answered = lyf_monotonic_us();
+	result = lyf_head_line(&transfer->head, &transfer->head_complete, line, size * count);
 
 	if (++transfer->head_lines > LYF_MAX_HEAD_LINES)
 		result = LYF_APPEND_TOO_LARGE;
@@ -296,9 +302,15 @@ drop_handle(LyfTransfer *transfer)
 	transfer->lines = NULL;
 }
 
+/* it is in flight no more */
 static void
 release(LyfTransfer *transfer)
 {
+	uint64		permit = transfer->permit;
+
+	transfer->permit = 0;
+	if (permit != 0)
+		lyf_permit_end(permit, transfer->requests, transfer->answered);
 	drop_handle(transfer);
 	if (transfer->flying)
 		dlist_delete(&transfer->node);
@@ -441,6 +453,7 @@ launch(LyfTransfer *transfer)
 	transfer->head.len = transfer->body.len = 0;
 	transfer->head_complete = false;
 	transfer->head_lines = 0;
+	transfer->answered = 0;
 	transfer->refused[0] = '\0';
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL || !set_options(transfer) || !set_request(transfer) ||
@@ -632,17 +645,17 @@ expire(void)
 	}
 }
 
-/* wait until something happens, and do what it asks for; interrupts raise from here */
+/* wait until something happens, at most so long (-1: any time), and do what it asks for; interrupts raise from here */
 static void
-turn(void)
+turn(long timeout, uint32 wait_event)
 {
-	static uint32 wait_event = 0;
 	WaitEvent	events[EVENTS_PER_TURN];
+	long		next = next_timeout();
 	int			count;
 
-	if (wait_event == 0)
-		wait_event = LYF_WAIT_EVENT("LyftronHttp");
-	count = WaitEventSetWait(current_wait_set(), next_timeout(), events, lengthof(events), wait_event);
+	if (next >= 0)
+		timeout = timeout < 0 ? next : Min(timeout, next);
+	count = WaitEventSetWait(current_wait_set(), timeout, events, lengthof(events), wait_event);
 
 	for (int i = 0; i < count; i++)
 		if (events[i].events & WL_LATCH_SET)
@@ -843,15 +856,26 @@ lyf_http_header(const LyfHttpResponse *response, const char *name)
 	return lyf_header_find(response->headers, response->header_count, name);
 }
 
+void
+lyf_http_drive(int64 milliseconds, uint32 wait_event)
+{
+	CHECK_FOR_INTERRUPTS();
+	resume();
+	turn((long) Min(Max(milliseconds, 0), INT_MAX), wait_event);
+}
+
 LyfFailure *
 lyf_http_wait(LyfTransfer *transfer, LyfNetStats *stats, LyfHttpResponse **response)
 {
+	static uint32 wait_event = 0;
 	int64		began = lyf_monotonic_us();
 
+	if (wait_event == 0)
+		wait_event = LYF_WAIT_EVENT("LyftronHttp");
 	CHECK_FOR_INTERRUPTS();
 	resume();
 	while (transfer->flying)
-		turn();
+		turn(-1, wait_event);
 	if (stats != NULL)
 		add_stats(stats, transfer, lyf_monotonic_us() - began);
 	if (transfer->failure != NULL)
@@ -873,6 +897,8 @@ lyf_http_start(const LyfHttpRequest *request, LyfTransfer **result)
 	transfer->callback.func = on_context_reset;
 	transfer->callback.arg = transfer;
 	MemoryContextRegisterResetCallback(transfer->cxt, &transfer->callback);
+	transfer->permit = request->permit;
+	lyf_permit_use(request->permit);
 	LYF_TRY(lyf_request_copy(request, &transfer->request));
 	LYF_TRY(lyf_access_begin(&transfer->access, transfer->request.url));
 

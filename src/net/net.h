@@ -42,6 +42,7 @@ typedef struct LyfHttpRequest
 	int			connect_timeout_ms; /* 0 = the setting's */
 	int			timeout_ms;		/* 0 = the setting's */
 	bool		no_redirects;
+	uint64		permit;			/* to send it, of gate.c; 0: it needs none */
 } LyfHttpRequest;
 
 typedef struct LyfHttpResponse
@@ -94,7 +95,7 @@ extern char *lyf_url_origin(const char *url);
 
 /* in retry.c */
 
-/* sleep on the latch, handling interrupts; counts into stats->wait_us (may be NULL) */
+/* sleep on the latch, handling interrupts, while transfers go on; counts into stats->wait_us (may be NULL) */
 extern void lyf_net_sleep(int64 milliseconds, LyfNetStats *stats);
 
 /* Retry-After: seconds or an HTTP date relative to now; -1 if it is neither */
@@ -103,19 +104,76 @@ extern int64 lyf_retry_after_ms(const char *value, TimestampTz now);
 /* base * factor^attempt, at most cap; with jitter: uniform in [0, that] */
 extern int64 lyf_backoff_ms(int64 base_ms, double factor, int attempt, int64 cap_ms, bool jitter);
 
-/* in rate.c: budgets of calls; they live in CurrentMemoryContext, so make them in one that lasts */
+/* in rate.c */
 
-typedef struct LyfRate LyfRate;
+/* One limit that a request comes under. */
+typedef struct LyfLimit
+{
+	int			policy;			/* of the api_budget, from 1; 0: the server's own option */
+	int			place;			/* among the policy's */
+	bool		fixed;			/* each window that the source begins; else any window */
+	int			calls;
+	int64		interval_ms;
+	int			weight;			/* calls that the request counts as, at most as many as that */
+} LyfLimit;
 
-/* at most limit calls in any (moving) or each (fixed) window of interval */
-extern LyfRate *lyf_rate_moving(int limit, int64 interval_ms);
-extern LyfRate *lyf_rate_fixed(int limit, int64 period_ms, TimestampTz next_reset);
+#define LYF_MAX_OPTION_LIMITS	8
+#define LYF_MAX_POLICY_LIMITS	20
 
-/* how long to wait until one more call of this weight is allowed; 0 = it was taken now */
-extern int64 lyf_rate_acquire(LyfRate *rate, int weight, TimestampTz now);
+/* '100/min, 20/10 s' as limits: how many, -1: it is none of that */
+extern int	lyf_limits_parse(const char *text, LyfLimit limits[LYF_MAX_OPTION_LIMITS]);
 
-/* what the server said: calls left, and when its window ends (0 = not said) */
-extern void lyf_rate_update(LyfRate *rate, int remaining, TimestampTz reset);
+/* in gate.c: what holds requests back, in all sessions that share an account */
+
+/* An account of a server, as its requests see it; outlives them. */
+typedef struct LyfGate
+{
+	uint64		account;		/* the same for whom the source takes for the same */
+	Oid			server;
+	Oid			user;			/* whose mapping it is; InvalidOid: PUBLIC's, or none */
+	const char *server_name;
+	int			max_requests;	/* in flight over all sessions; 0: any number */
+	LyfLimit	limits[LYF_MAX_OPTION_LIMITS];	/* of every request */
+	int			limit_count;
+} LyfGate;
+
+/*
+ * Let a request pass that comes under these limits (LYF_MAX_POLICY_LIMITS at most) and the gate's own: all are taken, or none.
+ * It goes into request->permit, which ends with the request.  Waits for it, on the latch, while requests that
+ * are on their way go on.
+ */
+extern LyfFailure *lyf_gate_pass(const LyfGate *gate, const LyfLimit *limits, int count, LyfHttpRequest *request, LyfNetStats *stats);
+
+/* the same for a request that nobody waits for: false where it would have to wait, or would take the last place from others */
+extern bool lyf_gate_try(const LyfGate *gate, const LyfLimit *limits, int count, LyfHttpRequest *request);
+
+/* the source wants no request for that long: so says Retry-After, or another header */
+extern void lyf_gate_hold(const LyfGate *gate, int64 milliseconds, bool by_retry_after);
+
+/* what it said: calls left (-1: not said), and when its window ends (0: not said) */
+extern void lyf_gate_update(const LyfGate *gate, const LyfLimit *limits, int count, int remaining, TimestampTz reset);
+
+/* in gate_list.c: what is held back, for people */
+
+typedef struct LyfGateRow
+{
+	Oid			server;
+	Oid			user;
+	bool		shared;			/* counted over all sessions; else by this one alone */
+	int			policy;			/* as in LyfLimit; -1: requests in flight */
+	bool		fixed;
+	int			calls;			/* 0: any number */
+	int64		interval_ms;
+	int64		used;
+	int			in_flight;
+	int			waiting;		/* sessions */
+	TimestampTz held_until;		/* 0: not held back, or nobody knows until when */
+	const char *held_by;		/* or NULL */
+	TimestampTz updated_at;
+} LyfGateRow;
+
+/* of this database; palloc'd */
+extern LyfGateRow *lyf_gate_list(int *count);
 
 /* in redact.c */
 

@@ -104,4 +104,57 @@ extern bool lyf_is_redirect(int status);
  */
 extern LyfFailure *lyf_request_redirect(LyfHttpRequest *request, int status, const char *location);
 
+/* in http.c: let the transfers of this backend go on until something happens, at most so long; handles interrupts */
+extern void lyf_http_drive(int64 milliseconds, uint32 wait_event);
+
+/* in rate.c; times are lyf_monotonic_us's */
+
+#define LYF_RATE_BINS	66
+
+/* calls that leave the window together */
+typedef struct LyfRateBin
+{
+	uint32		last;			/* when the last of them arrived, in units after the rate's base */
+	uint32		weight;
+} LyfRateBin;
+
+typedef struct LyfRate
+{
+	bool		fixed;
+	int			limit;
+	int64		interval;		/* us */
+	int64		taken;			/* weight of answered calls in the window */
+	int64		pending;		/* of those on their way */
+	int64		held_until;		/* moving: the source's own word */
+	int64		reset;			/* fixed: when the window ends */
+	int64		base;			/* moving: what bins count from */
+	int			oldest;			/* moving: the bins are a ring */
+	int			bin_count;
+	uint32		newest_first;	/* when the first call of the newest bin arrived */
+	LyfRateBin	bins[LYF_RATE_BINS];
+} LyfRate;
+
+extern void lyf_rate_init(LyfRate *rate, bool fixed, int limit, int64 interval_ms, int64 now);
+
+/* nothing in it is worth keeping */
+extern bool lyf_rate_is_idle(LyfRate *rate, int64 now);
+extern int64 lyf_rate_used(LyfRate *rate, int64 now);
+
+/* how long until a call of this weight (at most the limit) may be sent, or until it is known better; 0: now */
+extern int64 lyf_rate_wait(LyfRate *rate, int weight, int64 now);
+
+/* a call is sent; it has arrived, then at the latest.  begun: its weight when it began, 0: that is over already */
+extern void lyf_rate_begin(LyfRate *rate, int weight);
+extern void lyf_rate_end(LyfRate *rate, int begun, int weight, int64 arrived, int64 now);
+
+extern void lyf_rate_update(LyfRate *rate, int remaining, int64 reset, int64 now);
+
+/* in gate.c */
+
+/* a permit is in the hands of a transfer, which ends it */
+extern void lyf_permit_use(uint64 permit);
+
+/* it ends, after so many requests; the answer to the last one began to come then, 0: it did not */
+extern void lyf_permit_end(uint64 permit, int requests, int64 answered);
+
 #endif							/* LYF_NET_INTERNAL_H */

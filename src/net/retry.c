@@ -11,13 +11,12 @@
 
 #include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "net/net.h"
+#include "net/net_internal.h"
 
 /* some 30,000 years: beyond any wait, and far from overflow */
 #define LONGEST_MS	INT64CONST(1000000000000000)
@@ -35,11 +34,7 @@ lyf_net_sleep(int64 milliseconds, LyfNetStats *stats)
 	CHECK_FOR_INTERRUPTS();
 	for (int64 now = start; now < end; now = lyf_monotonic_us())
 	{
-		long		timeout = (long) Min((end - now + 999) / 1000, PG_INT32_MAX);
-
-		if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					  timeout, wait_event) & WL_LATCH_SET)
-			ResetLatch(MyLatch);
+		lyf_http_drive((end - now + 999) / 1000, wait_event);
 
 		/* Counted as it passes: an interrupt may end it */
 		if (stats != NULL)

@@ -1,7 +1,7 @@
 /*
  * board.c
- *		Shared memory where coordinator, overseers and workers find each other, and the
- *		waking of one by another.
+ *		Shared memory where coordinator, overseers and workers find each other, and who is
+ *		woken when.
  *
  * A process is woken by its latch, at the commit of what it is to see.  No NOTIFY: that
  * takes a lock of the whole cluster at each commit.
@@ -12,14 +12,9 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lock.h"
-#include "storage/proc.h"
-#include "storage/shmem.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "base/compat.h"
-#include "base/version.h"
 #include "task/board.h"
 
 /* ready tasks of one owner in one pool, noted for the end of the transaction */
@@ -42,53 +37,15 @@ static int	wake_count = 0;
 static bool wake_overseer = false;
 static int	my_number = -1;		/* this session's entry as a worker */
 
-static void
-init_board(void *memory)
-{
-	LyfBoard   *fresh = memory;
-
-	memset(fresh, 0, sizeof(LyfBoard));
-	fresh->tranche = LWLockNewTrancheId();
-	LWLockInitialize(&fresh->lock, fresh->tranche);
-}
-
 LyfBoard *
 lyf_board(void)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-
-	if (board != NULL || board_failed || !IsUnderPostmaster)
-		return board;
-	PG_TRY();
+	if (board == NULL && !board_failed)
 	{
-		/* another version's may be laid out otherwise */
-		board = lyf_shared_memory(psprintf("lyftron %s", lyf_library_version), sizeof(LyfBoard), init_board);
-		LWLockRegisterTranche(board->tranche, "lyftron");
+		board = lyf_shared_find("lyftron", sizeof(LyfBoard));
+		board_failed = board == NULL;
 	}
-	PG_CATCH();
-	{
-		/* no room: it only makes things faster */
-		MemoryContextSwitchTo(cxt);
-		FlushErrorState();
-		board_failed = true;
-	}
-	PG_END_TRY();
 	return board;
-}
-
-LyfProcess
-lyf_process_self(void)
-{
-	LyfProcess	self = {MyProcPid, lyf_process_number()};
-
-	return self;
-}
-
-void
-lyf_process_wake(const LyfProcess *process)
-{
-	if (process->pid != 0)
-		SetLatch(&ProcGlobal->allProcs[process->number].procLatch);
 }
 
 LyfBoardDatabase *

@@ -11,18 +11,12 @@
 #define LYF_BOARD_H
 
 #include "datatype/timestamp.h"
-#include "storage/lwlock.h"
+
+#include "base/shared.h"
 
 #define LYF_BOARD_DATABASES	32
 #define LYF_BOARD_WORKERS	64
 #define LYF_BOARD_WANTS		64
-
-/* a process, so that others can wake it; pid 0: there is none */
-typedef struct LyfProcess
-{
-	int			pid;
-	int			number;			/* in the array of processes */
-} LyfProcess;
 
 /* A database that has an overseer, or wants one. */
 typedef struct LyfBoardDatabase
@@ -72,7 +66,7 @@ typedef struct LyfBoardWant
 
 typedef struct LyfBoard
 {
-	LWLock		lock;
+	LWLock		lock;			/* these two as in LyfShared */
 	int			tranche;
 	LyfProcess	coordinator;
 	LyfBoardDatabase databases[LYF_BOARD_DATABASES];
@@ -82,10 +76,6 @@ typedef struct LyfBoard
 
 /* the board, or NULL: there is no room for it */
 extern LyfBoard *lyf_board(void);
-
-/* this process; and wake one, with the board's lock held */
-extern LyfProcess lyf_process_self(void);
-extern void lyf_process_wake(const LyfProcess *process);
 
 /* a database's entry, with the lock held; NULL: it has none (and add is false, or all are taken) */
 extern LyfBoardDatabase *lyf_board_database(LyfBoard *board, Oid database, bool add);
