@@ -43,9 +43,12 @@ static void
 set_bounds(LyfTerm *result, const Call *call, bool (*calculate) (int64 a, int64 b, int64 *result))
 {
 	int64		ends[4];
-	bool		over = calculate(call->left->low, call->right->low, &ends[0]) | calculate(call->left->low, call->right->high, &ends[1]) |
-		calculate(call->left->high, call->right->low, &ends[2]) | calculate(call->left->high, call->right->high, &ends[3]);
+	bool		over = false;
 
+	over |= calculate(call->left->low, call->right->low, &ends[0]);
+	over |= calculate(call->left->low, call->right->high, &ends[1]);
+	over |= calculate(call->left->high, call->right->low, &ends[2]);
+	over |= calculate(call->left->high, call->right->high, &ends[3]);
 	result->low = over ? PG_INT64_MIN : ends[0];
 	result->high = over ? PG_INT64_MAX : ends[0];
 	for (int i = 1; i < lengthof(ends) && !over; i++)

@@ -162,6 +162,7 @@ subtest 'conditions that are checked here, and why' => sub {
 	{
 		my ($condition, $reason) = @$_;
 		my $query = "SELECT id FROM t WHERE $condition ORDER BY id";
+		next if $condition =~ /-icu/ && sql(q{SELECT count(*) FROM pg_collation WHERE collname = 'en-x-icu'}) eq '0';    # built without ICU
 		like(plan_of($query), qr/Local: .*: .*$reason/, $condition);
 		same_rows($query) unless $condition =~ /nn|LIKE 'a/;    # these are errors
 	}
