@@ -63,7 +63,7 @@ lyf_mysql_limit_integer(LyfTerm *term, Oid type)
 {
 	int			bits = type == INT2OID ? 16 : type == INT4OID ? 32 : 64;
 	int64		high = (int64) (PG_UINT64_MAX >> (65 - bits));
-	int64		shift = (int64) 1 << (63 - bits);
+	int64		shift = bits < 64 ? (int64) 1 << (63 - bits) : 0;
 
 	/* the odd number between keeps off the least BIGINT, which MySQL takes for out of range */
 	if (bits < 64 && (term->low < -high - 1 || term->high > high))
