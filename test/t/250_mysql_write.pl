@@ -487,7 +487,8 @@ sub test_same_session
 	$mysql->sql('UPDATE walk SET n = 1000 WHERE id IN (201, 202)');
 	$reader->{run}->finish;
 	is(pg('SELECT n FROM walk WHERE id IN (201, 202)'), "1001\n1001", 'no update of another is lost');
-	my $held = background_query($node, q{BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep(6); COMMIT});
+	my $seconds = watched() ? 40 : 6;
+	my $held = background_query($node, "BEGIN; UPDATE walk SET n = 0 WHERE id = 1; SELECT pg_sleep($seconds); COMMIT");
 	wait_until(10, sub { $mysql->transactions ne '0' });
 	like(pg_error('UPDATE walk SET n = 1 WHERE id = 1'), qr/ERROR:  55P03/, 'a lock that is not had in time');
 	is(pg('SELECT id FROM walk WHERE id IN (1, 2) FOR UPDATE SKIP LOCKED'), '2', 'SKIP LOCKED');
