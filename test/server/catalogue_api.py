@@ -22,7 +22,7 @@ import re
 import threading
 import urllib.parse
 
-PAGE = 2            # records of a page, where the client's wish is of no matter
+PAGE = 2            # records of a page, where the client's wish is of no matter, nor has the stream a "size"
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 
@@ -162,7 +162,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         day = found.group(day["group"]) if "group" in day else self.query.get(day.get("param"))
         page = stream["page"]
         kind = page["kind"]
-        start, size = 0, PAGE
+        start, size = 0, page.get("size", PAGE)
         numbers = service.numbers(stream, self)
         if kind == "none":
             size = len(numbers)
