@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include <sanitizer/allocator_interface.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@
 #define TICK_MS			100
 #define CANCEL_TICKS	100		/* then an input is cancelled */
 #define END_TICKS		150		/* and by now it has ended */
+
+#define LEAKS			20		/* runs of one input, each of which left memory behind */
 
 extern int	LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target) (const uint8 *data, size_t size));
 
@@ -88,12 +91,11 @@ print_counts(void)
 			inputs, errors, cancels);
 }
 
-static int
-run_one(const uint8 *data, size_t size)
+static void
+run_target(const uint8 *data, size_t size)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
-	inputs++;
 	ticks = 0;
 	MemoryContextSwitchTo(fuzz_cxt);
 	PG_TRY();
@@ -109,7 +111,27 @@ run_one(const uint8 *data, size_t size)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(fuzz_cxt);
-	return 0;
+}
+
+/* Memory that stays may be a cache's, once; an input that leaves as much each time leaks. */
+static int
+run_one(const uint8 *data, size_t size)
+{
+	size_t		before = __sanitizer_get_current_allocated_bytes();
+	int			leaks = 0;
+	size_t		after;
+
+	inputs++;
+	run_target(data, size);
+	for (;;)
+	{
+		after = __sanitizer_get_current_allocated_bytes();
+		if (after <= before)
+			return 0;
+		fuzz_expect(++leaks < LEAKS, "leaks %zu bytes each time", after - before);
+		before = after;
+		run_target(data, size);
+	}
 }
 
 void
@@ -133,6 +155,18 @@ fuzz_run(ArrayType *arguments, FuzzTarget target)
 	start_ticks();
 	atexit(print_counts);
 	exit(LLVMFuzzerRunDriver(&argc, &argv, run_one));
+}
+
+void
+fuzz_look_at(const LyfFailure *failure)
+{
+	size_t		len;
+
+	if (failure == NULL)
+		return;
+	fuzz_expect(failure->message != NULL && failure->message[0] != '\0', "a failure without a message");
+	len = strlen(failure->message);
+	fuzz_expect(pg_encoding_verifymbstr(PG_UTF8, failure->message, len) == len, "a message that is not valid text");
 }
 
 Jsonb *

@@ -5,6 +5,7 @@
 #ifndef LYF_FUZZ_H
 #define LYF_FUZZ_H
 
+#include "base/failure.h"
 #include "base/value.h"
 
 /* try one input; in a memory context that is emptied afterwards.  An ERROR that it raises is no finding. */
@@ -23,6 +24,9 @@ extern void fuzz_finding(const char *fmt,...) pg_attribute_printf(1, 2) pg_attri
 		if (!(condition)) \
 			fuzz_finding(__VA_ARGS__); \
 	} while (0)
+
+/* a failure says something, in valid text;  NULL: there is none */
+extern void fuzz_look_at(const LyfFailure *failure);
 
 /* jsonb_in of the text: NULL if it refuses it */
 extern Jsonb *fuzz_jsonb_in(const char *text);

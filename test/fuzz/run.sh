@@ -3,15 +3,17 @@
 #
 #     json       a document through parser, printer, jsonb, casts and inference; jsonb_in says what is right
 #     template   a template compiled and evaluated; it must end, or be cancelled
+#     manifest   a manifest's YAML read and resolved, its streams compiled
+#     csv xml gzip zip   a page decoded, by decoders of several definitions
 #
-#     test/fuzz/run.sh [SECONDS [TARGET...]]     60 seconds, both at once
+#     test/fuzz/run.sh [SECONDS [TARGET...]]     60 seconds, all at once
 #
 # What was learnt is kept for the next run in the cache ($CACHE/fuzz); findings, too, as crash-* beside it.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 seconds=${1:-60}
 shift $(($# > 0))
-targets=${*:-json template}
+targets=${*:-json template manifest csv xml gzip zip}
 
 export LYFTRON_POSTGRES=sanitize
 install_packages
