@@ -21,8 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COLUMNS = "id key name status amount score active created_at due_on owner_mail city tags".split()
 FLIGHTS = 336776
 
-# of COPY text's backend CPU and wall time; of dlt's wall time; MB
-GOAL_COPY, GOAL_DLT, GOAL_MEMORY = 0.7, 1 / 50, 64
+# of COPY text's backend CPU and wall time; of dlt's wall time; MB; of the load without expressions, of the reference engine's wall time
+GOAL_COPY, GOAL_DLT, GOAL_MEMORY, GOAL_EXPRESSIONS, GOAL_CDK = 0.7, 1 / 50, 64, 1.5, 1 / 100
 
 META = "_lyftron_id uuid, _lyftron_extracted_at timestamptz, _lyftron_loaded_at timestamptz, _lyftron_run bigint"
 
@@ -94,6 +94,12 @@ def scan(bench, profile):
 def insert(bench, profile):
     bench.fresh()
     return bench.in_backend("INSERT INTO loaded.items SELECT * FROM source.items", profile)
+
+
+def expressions(bench, profile):
+    """The same rows, of records that went through a filter and got fields from expressions."""
+    bench.fresh()
+    return bench.in_backend("INSERT INTO loaded.items SELECT * FROM source.expressions", profile)
 
 
 def pipeline(bench, mode, profile):
@@ -171,16 +177,24 @@ def dlt_tuned(bench, profile):
     return dlt(bench, True)
 
 
-def cdk(bench, profile):
+def read_by_cdk(bench, stream):
     config = os.path.join(bench.args.scratch, "cdk.json")
     with open(config, "w", encoding="utf-8") as out:
         json.dump({"base_url": bench.args.few_url}, out)
     counted = os.path.join(bench.args.scratch, "cdk.count")
-    sample = bench.in_shell("%s %s %s %s 2>%s >/dev/null" % (bench.args.cdk, os.path.join(HERE, "peer_cdk.py"),
-                                                             os.path.join(HERE, "items.yaml"), config, counted), False)
+    sample = bench.in_shell("%s %s %s %s %s 2>%s >/dev/null" % (bench.args.cdk, os.path.join(HERE, "peer_cdk.py"),
+                                                                os.path.join(HERE, "items.yaml"), config, stream, counted), False)
     with open(counted, encoding="utf-8") as lines:
         sample.rows = int(lines.read().split()[-1])
     return sample
+
+
+def cdk(bench, profile):
+    return read_by_cdk(bench, "items")
+
+
+def cdk_expressions(bench, profile):
+    return read_by_cdk(bench, "expressions")
 
 
 CONTENDERS = [
@@ -191,6 +205,7 @@ CONTENDERS = [
     Contender(copy_binary, "COPY, binary", "limit"),
     Contender(scan, "SELECT of the foreign table", "lyftron", False),
     Contender(insert, "INSERT SELECT", "lyftron"),
+    Contender(expressions, "INSERT SELECT, filter and fields by expressions", "lyftron"),
     Contender(full_refresh, "pipeline, full_refresh", "lyftron"),
     Contender(incremental, "pipeline, incremental, first load", "lyftron"),
     Contender(flights, "the demo's flights, incremental, Python serves", "flights", False),
@@ -198,6 +213,7 @@ CONTENDERS = [
     Contender(dlt_default, "dlt, as it comes", "peer", False),
     Contender(dlt_tuned, "dlt, tuned", "peer", False),
     Contender(cdk, "airbyte-cdk, read only", "peer", False),
+    Contender(cdk_expressions, "airbyte-cdk, read only, filter and fields by expressions", "peer", False),
 ]
 
 
@@ -236,6 +252,12 @@ def print_report(lines):
         if peer:
             goals.append((line, "wall, x dlt", line.wall / peer.wall, GOAL_DLT, ""))
         goals.append((line, "memory of the backend", line.backend_mb, GOAL_MEMORY, " MB"))
+    with_expressions, without, engine = lines.get("expressions"), lines.get("insert"), lines.get("cdk_expressions")
+    if with_expressions and without:
+        goals.append((with_expressions, "wall, x INSERT SELECT", with_expressions.wall / without.wall, GOAL_EXPRESSIONS, ""))
+        goals.append((with_expressions, "backend CPU, x INSERT SELECT", with_expressions.backend / without.backend, GOAL_EXPRESSIONS, ""))
+    if with_expressions and engine:
+        goals.append((with_expressions, "wall, x airbyte-cdk's", with_expressions.wall / engine.wall, GOAL_CDK, ""))
     report.print_goals(goals)
 
 

@@ -1,4 +1,4 @@
-"""The reference engine reads the stream of a manifest: peer_cdk.py MANIFEST CONFIG
+"""The reference engine reads a stream of a manifest: peer_cdk.py MANIFEST CONFIG STREAM
 
 Messages go to standard output as they do in the engine's own command; the number of records to
 standard error at the end."""
@@ -14,7 +14,7 @@ with open(sys.argv[1], encoding="utf-8") as file:
     manifest = yaml.safe_load(file)
 with open(sys.argv[2], encoding="utf-8") as file:
     config = json.load(file)
-catalog = {"streams": [{"stream": {"name": "items", "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+catalog = {"streams": [{"stream": {"name": sys.argv[3], "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
                         "sync_mode": "full_refresh", "destination_sync_mode": "append"}]}
 path = sys.argv[2] + ".catalog"
 with open(path, "w", encoding="utf-8") as file:

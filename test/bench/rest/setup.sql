@@ -29,3 +29,7 @@ BEGIN
 		FROM %s WHERE id <= $1', loaded) INTO result USING rows;
 	RETURN result;
 END $$;
+-- the same columns, two of them from fields that expressions make
+SELECT format('CREATE FOREIGN TABLE source.expressions (%s) SERVER bench OPTIONS (stream %L)',
+	string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum), 'expressions')
+FROM pg_attribute WHERE attrelid = 'source.model'::regclass AND attnum > 0 \gexec
