@@ -285,31 +285,6 @@ lyf_datetime_strptime(const char *text, const char *format, LyfValue **datetime)
 					   "time \"%s\" does not match the format \"%s\"", lyf_clip(text, 60), lyf_clip(format, 60));
 }
 
-/* an integer as int() reads it: of a text, or the whole part of a number */
-static bool
-integer_of(const LyfValue *value, const char *text, int64 *integer)
-{
-	char	   *rest;
-
-	if (value->kind == LYF_INT)
-	{
-		*integer = value->u.integer;
-		return true;
-	}
-	if (value->kind == LYF_NUMBER)
-	{
-		double		number = trunc(lyf_value_double(value));
-
-		*integer = fabs(number) < 9e18 ? (int64) number : 0;
-		return fabs(number) < 9e18;
-	}
-	errno = 0;
-	*integer = strtoll(text, &rest, 10);
-	while (isspace((unsigned char) *rest))
-		rest++;
-	return rest != text && *rest == '\0' && errno == 0;
-}
-
 /* formats that count from 1970, by how many microseconds one is */
 static LyfFailure *
 parse_epoch(const LyfValue *value, const char *text, int64 unit, LyfValue **datetime)
@@ -317,7 +292,7 @@ parse_epoch(const LyfValue *value, const char *text, int64 unit, LyfValue **date
 	int64		count;
 	int64		us;
 
-	if (!integer_of(value, text, &count))
+	if (!lyf_value_whole(value, &count))
 		return lyf_failure(ERRCODE_INVALID_DATETIME_FORMAT,
 						   "time \"%s\" is not an integer", lyf_clip(text, 60));
 	if (pg_mul_s64_overflow(count, unit, &us) || pg_sub_s64_overflow(us, LYF_EPOCH_SHIFT, &us) || !lyf_datetime_valid(us))

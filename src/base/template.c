@@ -324,7 +324,7 @@ evaluate(const LyfTemplate *template, const LyfScope *scope, Outcome *outcome, L
 	LyfEval		ev = {
 		.parameters = template->parameters,
 		.scope = scope,
-		.memory = MemoryContextMemAllocated(CurrentMemoryContext, false)
+		.memory = CurrentMemoryContext->mem_allocated
 	};
 	LyfFailure *failure = template->broken;
 

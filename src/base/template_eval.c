@@ -89,7 +89,7 @@ lyf_template_step(LyfEval *ev)
 LyfFailure *
 lyf_template_check_memory(LyfEval *ev)
 {
-	if (MemoryContextMemAllocated(CurrentMemoryContext, false) > ev->memory + LYF_TEMPLATE_MAX_MEMORY)
+	if (CurrentMemoryContext->mem_allocated > ev->memory + LYF_TEMPLATE_MAX_MEMORY)
 		return lyf_template_fail_limit(ev, "a template takes too much memory");
 	return NULL;
 }

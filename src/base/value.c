@@ -8,6 +8,9 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+#include <math.h>
+
 #include "miscadmin.h"
 
 #include "base/value.h"
@@ -168,7 +171,10 @@ lyf_value_copy_nodes(const LyfValue *value)
 static inline bool
 has_key(const LyfValue *member, const char *key, size_t key_len)
 {
-	return member->key_len == key_len && memcmp(member->key, key, key_len) == 0;
+	if (member->key_len != key_len)
+		return false;
+	/* most keys of one length differ in their first byte */
+	return key_len == 0 || (member->key[0] == key[0] && memcmp(member->key, key, key_len) == 0);
 }
 
 LyfValue *
@@ -260,6 +266,32 @@ lyf_value_double(const LyfValue *value)
 			return (value->flags & LYF_FLAG_TEXT) == 0 ? value->u.number : lyf_number_double(value->u.text, value->len);
 		default:
 			return 0.0;
+	}
+}
+
+bool
+lyf_value_whole(const LyfValue *value, int64 *integer)
+{
+	char	   *rest;
+	double		number;
+
+	switch (value->kind)
+	{
+		case LYF_INT:
+			*integer = value->u.integer;
+			return true;
+		case LYF_NUMBER:
+			number = trunc(lyf_value_double(value));
+			*integer = fabs(number) < 9e18 ? (int64) number : 0;
+			return fabs(number) < 9e18;
+		case LYF_STRING:
+			errno = 0;
+			*integer = strtoll(value->u.text, &rest, 10);
+			while (isspace((unsigned char) *rest))
+				rest++;
+			return rest != value->u.text && *rest == '\0' && errno == 0;
+		default:
+			return false;
 	}
 }
 

@@ -93,6 +93,7 @@ extern LyfValue *lyf_value_get_len(const LyfValue *map, const char *key, size_t 
 extern LyfValue *lyf_value_at(const LyfValue *list, int64 index);	/* negative from the end */
 extern const char *lyf_value_text(const LyfValue *value);	/* of a STRING, else NULL */
 extern double lyf_value_double(const LyfValue *value);	/* of INT, NUMBER, BOOL */
+extern bool lyf_value_whole(const LyfValue *value, int64 *integer);	/* as int() reads it: a text, or the whole part of a number */
 extern double lyf_number_double(const char *text, size_t len);	/* of a number's text, and nothing else */
 extern bool lyf_value_equal(const LyfValue *a, const LyfValue *b);	/* as Python's ==: 1 == 1.0 == true */
 extern bool lyf_value_truth(const LyfValue *value); /* as Python's bool(); NULL is false */

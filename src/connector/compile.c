@@ -105,6 +105,17 @@ check_state_migrations(const LyfComponent *c)
 	return NULL;
 }
 
+/* a migration takes states of partitions by one field; of anything else there are none */
+static void
+migrate_states(const LyfComponent *c, LyfStream *stream)
+{
+	const char **fields;
+
+	if (lyf_component_count(c, "state_migrations") > 0 && stream->cursor != NULL &&
+		lyf_router_fields(stream->router, &fields) == 1)
+		lyf_cursor_take_legacy(stream->cursor, fields[0]);
+}
+
 static LyfFailure *compile_stream(CompileContext *context, const LyfComponent *c, bool is_parent, LyfStream **out);
 
 static LyfFailure *
@@ -218,6 +229,9 @@ compile_declarative(CompileContext *context, const LyfComponent *c, bool is_pare
 	LYF_TRY(lyf_schema_compile(c, context->manifest, context->budget, stream));
 	LYF_TRY(compile_retriever(context, &retriever, is_parent, stream));
 	LYF_TRY(lyf_cursor_compile(&cursor, &stream->cursor));
+	migrate_states(c, stream);
+	if (stream->cursor != NULL && lyf_cursor_is_count(stream->cursor) && stream->router != NULL)
+		return lyf_component_invalid(&cursor, "a stream with partitions cannot have an IncrementingCountCursor");
 	if (stream->cursor != NULL && lyf_cursor_has_steps(stream->cursor) && lyf_router_is_lazy(stream->router))
 		return lyf_component_invalid(&cursor, "a stream whose parent has a lazy_read_pointer must have no step");
 	LYF_TRY(lyf_selector_compile(c, stream->schema,

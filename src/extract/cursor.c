@@ -1,6 +1,7 @@
 /*
  * cursor.c
- *		DatetimeBasedCursor: a field of the records says what is new.
+ *		A field of the records says what is new: by its time (DatetimeBasedCursor), or by its number
+ *		(IncrementingCountCursor, see cursor_count.c).
  *
  * Compiled once from the manifest; evaluated with a configuration for each read
  * (LyfCursorRun), in which `now` is the moment the read began.
@@ -99,18 +100,19 @@ LyfFailure *
 lyf_cursor_compile(const LyfComponent *c, LyfCursor **out)
 {
 	LyfCursor  *cursor;
-	LyfComponent clamping;
 
 	*out = NULL;
 	if (c->json == NULL || json_is_null(c->json))
 		return NULL;
-	if (strcmp(c->type, "DatetimeBasedCursor") != 0)
-		return lyf_component_unsupported(c);
-	clamping = lyf_component_child(c, "clamping");
-	if (clamping.json != NULL)
-		return lyf_component_unsupported(&clamping);
 	cursor = palloc0(sizeof(LyfCursor));
 	LYF_TRY(lyf_component_required_template(c, "cursor_field", &cursor->field));
+	if (strcmp(c->type, "IncrementingCountCursor") == 0)
+	{
+		*out = cursor;
+		return lyf_count_compile(c, cursor);
+	}
+	if (strcmp(c->type, "DatetimeBasedCursor") != 0)
+		return lyf_component_unsupported(c);
 	LYF_TRY(compile_formats(c, cursor));
 	LYF_TRY(compile_moment(c, "start_datetime", cursor->format, &cursor->start));
 	if (cursor->start.time == NULL)
@@ -118,14 +120,27 @@ lyf_cursor_compile(const LyfComponent *c, LyfCursor **out)
 	LYF_TRY(compile_moment(c, "end_datetime", cursor->format, &cursor->end));
 	LYF_TRY(compile_steps(c, cursor));
 	LYF_TRY(compile_options(c, cursor));
+	LYF_TRY(lyf_clamp_compile(c, cursor));
 	*out = cursor;
 	return NULL;
+}
+
+void
+lyf_cursor_take_legacy(LyfCursor *cursor, const char *partition_field)
+{
+	cursor->legacy_field = pstrdup(partition_field);
 }
 
 LyfFailure *
 lyf_cursor_field(const LyfCursor *cursor, LyfSession *session, char **field)
 {
 	return lyf_template_eval_text(cursor->field, &session->scope, field);
+}
+
+bool
+lyf_cursor_is_count(const LyfCursor *cursor)
+{
+	return cursor->counting;
 }
 
 bool
@@ -158,6 +173,8 @@ lyf_cursor_restrictable(const LyfCursor *cursor, const LyfRequester *requester)
 {
 	const char *keys[2];
 
+	if (cursor->counting)
+		return false;
 	lyf_cursor_keys(cursor, keys);
 	return cursor->start_option != NULL || cursor->end_option != NULL ||
 		lyf_requester_uses_slice(requester, keys[0]) || lyf_requester_uses_slice(requester, keys[1]);
@@ -204,6 +221,8 @@ lyf_cursor_read(const LyfCursor *cursor, const LyfValue *value, LyfInstant *inst
 {
 	if (value == NULL || (value->kind != LYF_STRING && value->kind != LYF_INT && value->kind != LYF_NUMBER))
 		return false;
+	if (cursor->counting)
+		return lyf_count_read(value, instant);
 	for (int i = 0; i < cursor->format_count; i++)
 	{
 		LyfValue   *datetime;
@@ -236,17 +255,18 @@ lyf_cursor_state_time(const LyfCursor *cursor, LyfSession *session, const LyfVal
 		if (!lyf_value_truth(value))
 			value = lyf_value_get(ranges->u.first, "end");
 	}
-	*known = lyf_cursor_read(cursor, value, &instant);
+	*known = !cursor->counting && lyf_cursor_read(cursor, value, &instant);
 	if (*known)
 		*at = instant.us;
 	return NULL;
 }
 
-/* The instant as state and slices have it, palloc'd. */
-char *
-lyf_cursor_print(const LyfCursor *cursor, LyfInstant instant)
+LyfValue *
+lyf_cursor_value(const LyfCursor *cursor, LyfInstant instant)
 {
-	return lyf_datetime_format(lyf_datetime_make(instant.us, instant.offset), cursor->format);
+	if (cursor->counting)
+		return lyf_count_value(instant);
+	return lyf_value_string(lyf_datetime_format(lyf_datetime_make(instant.us, instant.offset), cursor->format));
 }
 
 /* Evaluate one part of a moment; *given is false if it is an empty text. */
@@ -317,10 +337,13 @@ lyf_cursor_evaluate(const LyfCursor *cursor, LyfSession *session, LyfCursorRun *
 	LYF_TRY(lyf_cursor_field(cursor, session, &run->field));
 	LYF_TRY(eval_key(cursor->start_key, DEFAULT_START_KEY, session, &run->start_key));
 	LYF_TRY(eval_key(cursor->end_key, DEFAULT_END_KEY, session, &run->end_key));
+	if (cursor->counting)
+		return lyf_count_evaluate(cursor, session, run);
 	LYF_TRY(eval_moment(&cursor->start, session, &run->start));
 	run->end.us = session->started;
 	if (cursor->end.time != NULL)
 		LYF_TRY(eval_moment(&cursor->end, session, &run->end));
+	LYF_TRY(lyf_clamp_evaluate(cursor, session, run));
 	LYF_TRY(eval_duration(cursor->step, session, &run->step));
 	return eval_duration(cursor->lookback, session, &run->lookback);
 }

@@ -5,6 +5,8 @@
  *
  * Pure arithmetic.  A window includes its end, which is why it ends one
  * granularity before the next one starts; only the very last ends at the end itself.
+ *
+ * A cursor that is clamped has windows that begin and end at boundaries of days, weeks or months.
  */
 #include "postgres.h"
 
@@ -142,6 +144,13 @@ enter_range(LyfWindows *windows, const LyfCursorRun *run, const LyfInterval *int
 		return false;
 	if (windows->lower.us < run->start.us)
 		windows->lower = run->start;
+	windows->begun = false;
+	if (run->clamp != LYF_CLAMP_NONE)
+	{
+		windows->lower = lyf_clamp(run, windows->lower, true);
+		return windows->lower.us < windows->upper.us ||
+			(windows->lower.us == windows->upper.us && windows->last && !run->cursor->strict);
+	}
 	if (run->restricted)
 		restrict_range(windows, run);
 	if (windows->lower.us == windows->upper.us)
@@ -149,6 +158,36 @@ enter_range(LyfWindows *windows, const LyfCursorRun *run, const LyfInterval *int
 	if (!windows->last && run->step == NULL && run->end.us < windows->upper.us)
 		windows->upper = run->end;	/* a gap is not read past the end */
 	return windows->lower.us < windows->upper.us;
+}
+
+/* Where the window that begins at windows->lower ends; *reached: it is the range's last one. */
+static LyfInstant
+window_end(const LyfWindows *windows, const LyfCursorRun *run, bool *reached)
+{
+	bool		whole = run->step == NULL;
+	LyfInstant	end = windows->upper;
+
+	if (!whole)
+		end = lyf_instant_add(windows->lower, run->step, 1);
+	whole = whole || end.us >= windows->upper.us || end.us <= windows->lower.us;
+	if (whole)
+		end = windows->upper;
+	*reached = whole;
+	if (run->clamp == LYF_CLAMP_NONE)
+		return end;
+
+	/* the reference engine clamps the end of it all only where that is the first window's, and not the last unit to read */
+	if (!whole || (!windows->begun && !(windows->last && run->cursor->granularity != NULL)))
+		end = lyf_clamp(run, end, true);
+	*reached = whole || end.us == windows->upper.us;
+	return end;
+}
+
+static void
+leave_range(LyfWindows *windows)
+{
+	windows->inside = false;
+	windows->range++;
 }
 
 /*
@@ -160,31 +199,30 @@ lyf_windows_next(LyfWindows *windows, const LyfCursorRun *run, const LyfInterval
 				 int count, LyfInstant *start, LyfInstant *end)
 {
 	LyfInstant	next;
+	bool		reached;
 
-	while (!windows->inside)
+	for (;;)
 	{
 		if (windows->range >= count)
 			return false;
-		windows->inside = enter_range(windows, run, intervals, count);
-		if (!windows->inside)
-			windows->range++;
+		windows->inside = windows->inside || enter_range(windows, run, intervals, count);
+		if (windows->inside)
+		{
+			next = window_end(windows, run, &reached);
+			if (run->clamp == LYF_CLAMP_NONE || next.us > windows->lower.us || (reached && !windows->begun))
+				break;
+		}
+		leave_range(windows);
 	}
 
-	next = windows->upper;
-	if (run->step != NULL)
-		next = lyf_instant_add(windows->lower, run->step, 1);
-	if (next.us >= windows->upper.us || next.us <= windows->lower.us)
-		next = windows->upper;
 	*start = windows->lower;
 	*end = next;
-	if (run->cursor->granularity != NULL && (!windows->last || next.us < windows->upper.us))
+	if (run->cursor->granularity != NULL && (!windows->last || !reached))
 		*end = lyf_instant_add(next, run->cursor->granularity, -1);
 
 	windows->lower = next;
-	if (next.us >= windows->upper.us)
-	{
-		windows->inside = false;
-		windows->range++;
-	}
+	windows->begun = true;
+	if (reached)
+		leave_range(windows);
 	return true;
 }

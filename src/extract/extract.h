@@ -386,13 +386,18 @@ extern void lyf_router_ahead(LyfRouterScan *scan);
 extern LyfValue *lyf_router_parent_state(LyfRouterScan *scan);	/* map by parent name, or NULL */
 extern void lyf_router_end(LyfRouterScan *scan);
 
-/* in cursor.c: DatetimeBasedCursor and its state */
-
+/* in cursor.c: DatetimeBasedCursor, IncrementingCountCursor, and their state */
 
 extern LyfFailure *lyf_cursor_compile(const LyfComponent *c, LyfCursor **out);	/* json NULL: *out NULL */
 
 /* cursor_field, evaluated */
 extern LyfFailure *lyf_cursor_field(const LyfCursor *cursor, LyfSession *session, char **field);
+
+/* states in the form of LegacyToPerPartitionStateMigration are of partitions by this field */
+extern void lyf_cursor_take_legacy(LyfCursor *cursor, const char *partition_field);
+
+/* is it a number that grows, rather than a time? */
+extern bool lyf_cursor_is_count(const LyfCursor *cursor);
 extern bool lyf_cursor_is_client_side(const LyfCursor *cursor);
 extern bool lyf_cursor_is_data_feed(const LyfCursor *cursor);
 

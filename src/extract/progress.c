@@ -135,7 +135,7 @@ global_cursor(const LyfProgress *progress)
 
 	if (progress->has_global)
 		lyf_value_set(cursor, progress->run.field,
-					  lyf_value_string(lyf_cursor_print(progress->cursor, progress->global)));
+					  lyf_cursor_value(progress->cursor, progress->global));
 	return cursor;
 }
 
@@ -206,8 +206,8 @@ make_window(const LyfProgress *progress, LyfInstant start, LyfInstant end)
 {
 	LyfValue   *window = lyf_value_make(LYF_MAP);
 
-	lyf_value_set(window, progress->run.start_key, lyf_value_string(lyf_cursor_print(progress->cursor, start)));
-	lyf_value_set(window, progress->run.end_key, lyf_value_string(lyf_cursor_print(progress->cursor, end)));
+	lyf_value_set(window, progress->run.start_key, lyf_cursor_value(progress->cursor, start));
+	lyf_value_set(window, progress->run.end_key, lyf_cursor_value(progress->cursor, end));
 	return window;
 }
 
@@ -303,7 +303,7 @@ lyf_progress_keep(LyfProgress *progress, const LyfSlice *slice, const LyfValue *
 	if (progress->cursor == NULL ||
 		!lyf_cursor_read(progress->cursor, lyf_value_get(record, progress->run.field), &value))
 		return NULL;
-	end = progress->cursor->end.time != NULL ? progress->run.end.us : lyf_now();
+	end = progress->cursor->end.time != NULL || progress->cursor->clamp != NULL ? progress->run.end.us : lyf_now();
 	*keep = value.us >= oldest_wanted(progress).us && value.us <= end;
 	return NULL;
 }
@@ -348,7 +348,7 @@ lyf_progress_shorten(const LyfProgress *progress, const LyfSlice *slice)
 	if (progress->cursor == NULL || !track->has_seen)
 		return NULL;
 	window = lyf_value_copy(slice->cursor_slice);
-	lyf_value_set(window, progress->run.start_key, lyf_value_string(lyf_cursor_print(progress->cursor, track->seen)));
+	lyf_value_set(window, progress->run.start_key, lyf_cursor_value(progress->cursor, track->seen));
 	return lyf_slice_make(slice->partition, window, slice->extra_fields);
 }
 
@@ -361,8 +361,13 @@ lyf_progress_close_slice(LyfProgress *progress, const LyfSlice *slice)
 
 	if (progress->cursor == NULL || (progress->partitioned && progress->use_global))
 		return NULL;
+	/* a count has no end but its latest record */
+	if (progress->cursor->counting && !track->has_seen)
+		return NULL;
+	interval.end = track->seen;
 	if (!lyf_cursor_read(progress->cursor, lyf_value_get(slice->cursor_slice, progress->run.start_key), &interval.start) ||
-		!lyf_cursor_read(progress->cursor, lyf_value_get(slice->cursor_slice, progress->run.end_key), &interval.end))
+		(!progress->cursor->counting &&
+		 !lyf_cursor_read(progress->cursor, lyf_value_get(slice->cursor_slice, progress->run.end_key), &interval.end)))
 		return lyf_failure(ERRCODE_INVALID_DATETIME_FORMAT,
 						   "the bounds of a slice cannot be read by the cursor's formats");
 	track->done = repalloc(track->done, sizeof(LyfInterval) * (track->done_count + 1));

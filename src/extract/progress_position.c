@@ -10,7 +10,7 @@
 
 /* numbers of an interval, and of all that is no interval: written and read in one order */
 #define INTERVAL_INTS	7
-#define POSITION_INTS	22
+#define POSITION_INTS	23
 
 /* Append without walking the list. */
 void
@@ -116,6 +116,7 @@ lyf_progress_save(LyfProgress *progress)
 	put(&numbers, track->windows.range);
 	put(&numbers, track->windows.inside);
 	put(&numbers, track->windows.last);
+	put(&numbers, track->windows.begun);
 	put_instant(&numbers, track->windows.lower);
 	put_instant(&numbers, track->windows.upper);
 	put_instant(&numbers, track->floor);
@@ -158,6 +159,7 @@ lyf_progress_resume(LyfProgress *progress, const LyfValue *saved, bool open)
 	track->windows.range = (int) take(&numbers);
 	track->windows.inside = take(&numbers) != 0;
 	track->windows.last = take(&numbers) != 0;
+	track->windows.begun = take(&numbers) != 0;
 	track->windows.lower = take_instant(&numbers);
 	track->windows.upper = take_instant(&numbers);
 	track->floor = take_instant(&numbers);

@@ -8,6 +8,7 @@
  * Of its partitions:	{"use_global_cursor", "states": [{"partition", "cursor"}], "state": <global>,
  *						"lookback_window": seconds, "parent_state": {"<parent>": ...}}
  *		or, in only:	the form of one stream, for all partitions
+ *		or, in only:	{"<value of the partition>": {"<field>": "<latest>"}, ...}, where the stream has a migration of it
  * Without a cursor:	{"__ab_no_cursor_state_message": true}
  */
 #include "postgres.h"
@@ -98,7 +99,7 @@ plan_sequential(LyfProgress *progress, const LyfValue *cursor, int64 lookback)
 	if (found && lookback > 0)
 	{
 		reached.us -= lookback * USECS_PER_SEC;
-		if (!lyf_cursor_read(progress->cursor, lyf_value_string(lyf_cursor_print(progress->cursor, reached)), &reached))
+		if (!lyf_cursor_read(progress->cursor, lyf_cursor_value(progress->cursor, reached), &reached))
 			found = false;
 	}
 	if (!found || reached.us < progress->run.start.us)
@@ -122,7 +123,7 @@ plan_floor(LyfProgress *progress)
 
 	if (progress->has_global)
 		lyf_value_set(cursor, progress->run.field,
-					  lyf_value_string(lyf_cursor_print(progress->cursor, progress->global)));
+					  lyf_cursor_value(progress->cursor, progress->global));
 	failure = plan_sequential(progress, cursor, progress->has_global ? progress->lookback : 0);
 	track.floor = progress->track.floor;
 	progress->track = track;
@@ -169,14 +170,14 @@ lyf_progress_reached(const LyfProgress *progress)
 }
 
 /*
- * Write that into the partition's cursor.  A text of the same length is written
- * over the old one, so that this takes no memory each time.
+ * Write that into the partition's cursor.  A number, or a text of the same length, is written over
+ * the old one, so that this takes no memory each time.
  */
 void
 lyf_progress_note(LyfProgress *progress)
 {
 	LyfPartition *partition = progress->current;
-	char	   *text = lyf_cursor_print(progress->cursor, lyf_progress_reached(progress));
+	LyfValue   *reached = lyf_cursor_value(progress->cursor, lyf_progress_reached(progress));
 	LyfValue   *value;
 	MemoryContext old;
 
@@ -191,15 +192,19 @@ lyf_progress_note(LyfProgress *progress)
 		MemoryContextSwitchTo(old);
 	}
 	value = lyf_value_get(partition->cursor, progress->run.field);
-	if (lyf_value_is(value, LYF_STRING) && value->len == strlen(text))
-		memcpy(unconstify(char *, value->u.text), text, value->len);
+	if (lyf_value_is(value, LYF_STRING) && reached->kind == LYF_STRING && value->len == reached->len)
+		memcpy(unconstify(char *, value->u.text), reached->u.text, value->len);
+	else if (lyf_value_is(value, LYF_INT) && reached->kind == LYF_INT)
+		value->u.integer = reached->u.integer;
 	else
 	{
 		old = MemoryContextSwitchTo(progress->cxt);
-		lyf_value_set(partition->cursor, progress->run.field, lyf_value_string(text));
+		lyf_value_set(partition->cursor, progress->run.field, lyf_value_copy(reached));
 		MemoryContextSwitchTo(old);
 	}
-	pfree(text);
+	if (reached->kind == LYF_STRING)
+		pfree(unconstify(char *, reached->u.text));
+	pfree(reached);
 }
 
 static LyfFailure *
@@ -224,8 +229,42 @@ load_cursor(const LyfProgress *progress, const LyfValue *given, LyfValue **curso
 	LYF_TRY(read_member(progress, given, progress->run.field, &reached, &found));
 	if (!found || reached.us < progress->run.start.us)
 		reached = progress->run.start;
-	lyf_value_set(*cursor, progress->run.field, lyf_value_string(lyf_cursor_print(progress->cursor, reached)));
+	lyf_value_set(*cursor, progress->run.field, lyf_cursor_value(progress->cursor, reached));
 	return NULL;
+}
+
+/* partitions by their values alone; what is anything else is another form of state */
+static bool
+is_legacy(const LyfProgress *progress, const LyfValue *state)
+{
+	if (progress->cursor->legacy_field == NULL || !lyf_value_is(state, LYF_MAP) || state->len == 0)
+		return false;
+	lyf_foreach(member, state)
+	{
+		if (member->kind != LYF_MAP || member->len != 1 || strcmp(member->u.first->key, progress->run.field) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* the same with the partitions written out */
+static LyfValue *
+migrate_legacy(const LyfProgress *progress, const LyfValue *legacy)
+{
+	LyfValue   *states = lyf_value_make(LYF_LIST);
+	LyfValue   *last = NULL;
+
+	lyf_foreach(member, legacy)
+	{
+		LyfValue   *partition = lyf_value_make(LYF_MAP);
+		LyfValue   *state = lyf_value_make(LYF_MAP);
+
+		lyf_value_set(partition, progress->cursor->legacy_field, lyf_value_string_len(member->key, member->key_len));
+		lyf_value_set(state, "partition", partition);
+		lyf_value_set(state, "cursor", lyf_value_alias(member));
+		lyf_progress_push(states, &last, state);
+	}
+	return states;
 }
 
 static LyfFailure *
@@ -270,6 +309,8 @@ lyf_progress_load(LyfProgress *progress)
 		progress->current->cursor = lyf_value_is(state, LYF_MAP) ? lyf_value_copy(state) : lyf_value_make(LYF_MAP);
 		return NULL;
 	}
+	if (is_legacy(progress, state))
+		return load_partitions(progress, migrate_legacy(progress, state));
 	if (states == NULL && global == NULL)
 		return load_global(progress, state);
 	progress->use_global = lyf_value_is(lyf_value_get(state, "use_global_cursor"), LYF_BOOL) &&
@@ -321,7 +362,7 @@ partitioned_state(LyfProgress *progress, const LyfValue *parent_state, LyfValue 
 	{
 		global = lyf_value_make(LYF_MAP);
 		lyf_value_set(global, progress->run.field,
-					  lyf_value_string(lyf_cursor_print(progress->cursor, progress->global)));
+					  lyf_cursor_value(progress->cursor, progress->global));
 		lyf_value_set(state, "state", global);
 	}
 	lyf_value_set(state, "lookback_window", lyf_value_int(progress->lookback));

@@ -12,6 +12,7 @@ static const LyfRouterKind *const router_kinds[] = {
 	&lyf_router_list,
 	&lyf_router_substream,
 	&lyf_router_grouping,
+	&lyf_router_union,
 };
 
 void

@@ -59,6 +59,7 @@ extern const LyfRouterKind lyf_router_list;
 extern const LyfRouterKind lyf_router_substream;
 extern const LyfRouterKind lyf_router_cartesian;
 extern const LyfRouterKind lyf_router_grouping;
+extern const LyfRouterKind lyf_router_union;
 
 /* add an option, if there is one, unless value is falsy */
 extern void lyf_router_add_option(LyfInjectionList *list, const LyfRequestOption *option, LyfValue *value);

@@ -293,6 +293,52 @@ check_that 'partitions and pages at once', partition_router => $list, paginator 
   requests => [ 'GET /items?k=x', 'GET /items?after=n&k=x', 'GET /items?k=y' ], records => ids(2, 1, 1);
 check_that 'a stream without a cursor has no position', final => { __ab_no_cursor_state_message => \1 };
 
+check_that 'states of the form before there were partitions', partition_router => $list, incremental_sync => cursor(undef), stream => 'state_migrations: [{type: LegacyToPerPartitionStateMigration}]',
+  state => { x => { at => '2024-01-03' }, y => { at => '2024-01-06' } },
+  answers => { 'GET /items' => [ { items => [ { at => '2024-01-07' } ] } ] },
+  requests => [ 'GET /items?k=x&since=2024-01-03&until=2024-01-10', 'GET /items?k=y&since=2024-01-06&until=2024-01-10' ],
+  final => { use_global_cursor => \0, state => { at => '2024-01-07' },
+	states => [ map { { partition => { k => $_ }, cursor => { at => '2024-01-07' } } } 'x', 'y' ] };
+check_that 'a state that such a migration is not for', partition_router => $list, incremental_sync => cursor(undef), stream => 'state_migrations: [{type: LegacyToPerPartitionStateMigration}]',
+  state => { at => '2024-01-04' }, answers => { 'GET /items' => [ items() ] },
+  requests => [ map { "GET /items?k=$_&since=2024-01-04&until=2024-01-10" } 'x', 'y' ];
+check_that 'several routers of one field', path => q("of/{{ stream_partition['pid'] }}/{{ stream_slice.extra_fields | length }}"),
+  partition_router => '{type: UnionPartitionRouter, partition_field: pid, partition_routers: [{type: ListPartitionRouter, cursor_field: pid, values: [a, "2"]}, '
+	. $substream->('') . ', {type: ListPartitionRouter, cursor_field: pid, values: [a, b]}]}', incremental_sync => cursor(undef, no_options => 1),
+  answers => { 'GET /parents' => [ items(1, 2) ], map { +"GET /of/$_" => [ { items => [ { at => '2024-01-02' } ] } ] } 'a/0', '2/0', '1/1', '2/1', 'b/0' },
+  requests => [ 'GET /of/a/0', 'GET /of/2/0', 'GET /parents', map { "GET /of/$_" } '1/1', '2/1', 'b/0' ],
+  final => { use_global_cursor => \0, parent_state => {}, state => { at => '2024-01-02' }, states => [ map { { partition => { pid => $_ }, cursor => { at => '2024-01-02' } } } 'a', '2', 1, 2, 'b' ] };
+check_that 'a router of a union that has another field', error => qr/a partition of a union has no field "pid"/, records => [],
+  partition_router => '{type: UnionPartitionRouter, partition_field: pid, partition_routers: [{type: ListPartitionRouter, cursor_field: k, values: [a]}]}';
+
+# --- windows of whole days, weeks and months ---
+
+sub clamped { my ($target, $more, %p) = @_; return cursor(join(', ', "clamping: {target: $target}", $more // ()), start => '"2024-01-17"', end => '"2024-04-09"', %p); }
+check_that 'whole months', incremental_sync => clamped('MONTH', 'step: P10D, cursor_granularity: P1D'),
+  requests => windows([ '2024-02-01', '2024-02-29' ], [ '2024-03-01', '2024-03-31' ]);
+check_that 'whole months by one step', incremental_sync => clamped('MONTH'), requests => windows([ '2024-02-01', '2024-04-01' ]);
+check_that 'whole months from a state on', incremental_sync => clamped('"{{ \'MONTH\' }}"', 'step: P1M, cursor_granularity: P1D'), state => { at => '2024-02-29' },
+  requests => windows([ '2024-03-01', '2024-03-31' ]), final => { at => '2024-03-31' }, answers => { 'GET /items' => [ { items => [ { at => '2024-03-31' } ] } ] };
+check_that 'whole weeks', incremental_sync => clamped('WEEK, target_details: {weekday: WEDNESDAY}', 'step: P9D, cursor_granularity: P1D', end => '"2024-02-09"'),
+  requests => windows([ '2024-01-17', '2024-01-30' ], [ '2024-01-31', '2024-02-06' ]);
+check_that 'whole days', incremental_sync => clamped('DAY', 'step: P20D, cursor_granularity: PT1S', format => '%Y-%m-%dT%H:%M:%S', start => '"2024-01-17T05:00:00"', end => '"2024-02-09T06:00:00"'),
+  requests => windows([ '2024-01-18T00:00:00', '2024-02-06T23:59:59' ], [ '2024-02-07T00:00:00', '2024-02-08T23:59:59' ]);
+check_that 'clamped to nothing known', incremental_sync => clamped('YEAR'), requests => [], error => qr/a cursor's clamping must be DAY, WEEK or MONTH, not "YEAR"/;
+check_that 'clamped to weeks of no weekday', incremental_sync => clamped('WEEK'), requests => [], error => qr/clamping by WEEK needs a weekday/;
+
+# --- numbers that grow ---
+
+sub count_cursor { my ($more) = @_; return join(', ', '{type: IncrementingCountCursor, cursor_field: id', 'start_value_option: {type: RequestOption, inject_into: request_parameter, field_name: after}', $more // ()) . '}'; }
+check_that 'a count from its start value', incremental_sync => count_cursor('start_value: 3'), answers => { 'GET /items' => [ items(3, 12, 7) ] },
+  requests => ['GET /items?after=3'], records => ids(3, 12, 7), final => { id => 12 };
+check_that 'a count from a state on', incremental_sync => count_cursor('start_value: "{{ config[\'from\'] }}"'), config => { from => 3 }, state => { id => 12 },
+  answers => { 'GET /items' => [ items(12, 13) ] }, requests => ['GET /items?after=12'], final => { id => 13 };
+check_that 'a count without anything new', incremental_sync => count_cursor(), state => { id => 12 }, answers => { 'GET /items' => [ items() ] }, requests => ['GET /items?after=12'], final => { id => 12 };
+check_that 'a count in an expression', incremental_sync => '{type: IncrementingCountCursor, cursor_field: id}', path => q("of/{{ stream_interval['start'] }}"),
+  answers => { 'GET /of/0' => [ { items => [ { id => '5' }, { id => undef }, { n => 1 } ] } ] }, requests => ['GET /of/0'], final => { id => 5 };
+check_that 'a count that begins with no number', incremental_sync => count_cursor('start_value: soon'), requests => [], error => qr/the cursor's start value "soon" is no whole number/;
+check_that 'a count of partitions', partition_router => $list, incremental_sync => count_cursor(), requests => [], error => qr/a stream with partitions cannot have an IncrementingCountCursor/;
+
 # --- what becomes of records ---
 
 sub record_case
