@@ -4,14 +4,17 @@ the service NAME does, with made-up records of the documented shapes.
 
     catalogue_api.py --port N --data FOLDER        a file NAME.json for each service, see below
 
-Who comes without the right credentials gets a 401; the first request to each service that has any gets a 429.
+Who comes without the right credentials gets a 401; the first request to each service gets a 429 that asks for a wait of a second.
 
 NAME.json: "auth" (a header or a parameter that must be there, "oauth" where a token is had), "time" (how times are written), and
 "streams": "path" (a regular expression, whose group is a part such as a repository), "page" (how pages follow each other), "count" of the records,
 "record" (their shape, with {n} for the number, {p} for the part, @n, @id, @time, @day), "wrap" (what stands around the records),
-"since" (where a request says from when on). Record N is of hour N of 2026.
+"since" (where a request says from when on, and what the service wants of that: a pattern, an end at most "days" later, "seconds_ago"),
+"hide" (each so many-th record is left out of its page), "single" (more than a page
+would be too many requests for other streams, or for the service's limit). Record N is of hour N of 2026.
 
-POST /NAME/_more adds two records to the streams that have a since, _less takes them away; GET /NAME/_log gives the requests so far, and forgets them.
+POST /NAME/_more adds two records to the streams that have a since, _less takes them away; GET /NAME/_log gives what came so far, and forgets it: "requests",
+"since" (the hours from which on records were asked for) and "waited" (seconds from the 429 to the next request).
 """
 import argparse
 import datetime
@@ -20,6 +23,7 @@ import json
 import os
 import re
 import threading
+import time
 import urllib.parse
 
 PAGE = 2            # records of a page, where the client's wish is of no matter, nor has the stream a "size"
@@ -54,6 +58,10 @@ def put(document, path, value):
     document[path[-1]] = value
 
 
+class Refused(Exception):
+    """What the real service answers with a 400."""
+
+
 class Service:
     def __init__(self, name, definition):
         self.name = name
@@ -61,14 +69,17 @@ class Service:
         self.time_format = definition["time"]
         self.streams = definition["streams"]
         self.more = 0
-        self.limited = not self.auth
-        self.log = []
+        self.limited = None     # when the 429 was given
+        self.forget()
         self.pages = {}
         self.lock = threading.Lock()
 
-    def time(self, n):
-        time = EPOCH + datetime.timedelta(hours=n)
-        return int(time.timestamp()) if self.time_format == "%s" else time.strftime(self.time_format)
+    def forget(self):
+        self.log = {"requests": [], "since": [], "waited": None}
+
+    def moment(self, n):
+        moment = EPOCH + datetime.timedelta(hours=n)
+        return int(moment.timestamp()) if self.time_format == "%s" else moment.strftime(self.time_format)
 
     def fill(self, shape, n, part, day):
         if isinstance(shape, dict):
@@ -77,7 +88,7 @@ class Service:
             return [self.fill(value, n, part, day) for value in shape]
         if not isinstance(shape, str):
             return shape
-        special = {"@n": n, "@id": 1000 * sum(map(ord, part)) + n, "@time": self.time(n), "@day": day}
+        special = {"@n": n, "@id": 1000 * sum(map(ord, part)) + n, "@time": self.moment(n), "@day": day}
         return special[shape] if shape in special else shape.replace("{n}", str(n)).replace("{p}", part)
 
     def numbers(self, stream, request):
@@ -88,10 +99,22 @@ class Service:
             return list(numbers)
         text = look_up(request.body, since["body"]) if "body" in since else request.query.get(since["param"])
         if text and "pattern" in since:
-            text = re.search(since["pattern"], text).group(1)
-        until = look_up(request.body, since["until"]) if "until" in since else None
-        return [n for n in numbers if (not text or EPOCH + datetime.timedelta(hours=n) >= parse_time(text)) and
-                (not until or EPOCH + datetime.timedelta(hours=n) <= parse_time(until))]
+            found = re.search(since["pattern"], text)
+            if not found:
+                raise Refused("a filter that there is not: " + text)
+            text = found.group(1)
+        until = look_up(request.body, since["until"]) if "until" in since else request.query.get(since.get("until_param"))
+        first, last = text and parse_time(text), until and parse_time(until)
+        if "days" in since and not (first and last and last - first <= datetime.timedelta(days=since["days"])):
+            raise Refused("at most %d days: %s to %s" % (since["days"], text, until))
+        if first and "seconds_ago" in since and (datetime.datetime.now(datetime.timezone.utc) - first).total_seconds() < since["seconds_ago"]:
+            raise Refused("too recent: " + text)
+        if first:
+            self.log["since"].append((first - EPOCH).total_seconds() / 3600)
+            if since.get("exclusive"):
+                first += datetime.timedelta(microseconds=1)
+        return [n for n in numbers if (not first or EPOCH + datetime.timedelta(hours=n) >= first) and
+                (not last or EPOCH + datetime.timedelta(hours=n) <= last)]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -126,19 +149,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 service.more = 2 if path == "_more" else 0
                 return self.answer(200, service.more)
             if path == "_log":
-                log, service.log = service.log, []
+                log = service.log
+                service.forget()
                 return self.answer(200, log)
             oauth = service.auth.get("oauth")
             if oauth and "/" + path == oauth["path"]:
-                right = dict(urllib.parse.parse_qsl(content)) == oauth["form"]
+                right = dict(urllib.parse.parse_qsl(content)) == oauth["form"] and \
+                    ("basic" not in oauth or self.headers.get("Authorization") == "Basic " + oauth["basic"])
                 return self.answer(200 if right else 400, {"access_token": oauth["token"], "token_type": "Bearer"} if right else {"error": "invalid_client"})
-            service.log.append(urllib.parse.unquote(self.path.split("/", 2)[2]) + (" " + content if content else ""))
+            service.log["requests"].append(urllib.parse.unquote(self.path.split("/", 2)[2]) + (" " + content if content else ""))
             if not self.is_known(service):
                 return self.answer(401, {"message": "who are you?"})
-            if not service.limited:
-                service.limited = True
-                return self.answer(429, {"message": "too many requests"}, [("Retry-After", "0")])
-            return self.find_stream(service, "/" + path)
+            if service.limited is None:
+                service.limited = time.monotonic()
+                return self.answer(429, {"message": "too many requests"}, [("Retry-After", "1")])
+            if service.log["waited"] is None:
+                service.log["waited"] = time.monotonic() - service.limited
+            try:
+                return self.find_stream(service, "/" + path)
+            except Refused as refused:
+                return self.answer(400, {"message": str(refused)})
 
     def is_known(self, service):
         if "query" in service.auth:
@@ -163,6 +193,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         page = stream["page"]
         kind = page["kind"]
         start, size = 0, page.get("size", PAGE)
+        if kind in ("token", "url", "link"):
+            token = look_up(self.body, page["body"]) if "body" in page else self.query.get(page.get("param", "cursor"))
+            if token:
+                numbers, start, part = service.pages[token]
+                return self.answer_page(service, name, stream, part, day, numbers, start, size)
         numbers = service.numbers(stream, self)
         if kind == "none":
             size = len(numbers)
@@ -175,19 +210,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             last = self.query.get(page["param"])
             ids = [service.fill(stream["record"], n, part, day)[page["id"]] for n in numbers]
             start = ids.index(last) + 1 if last else 0
-        else:
-            token = look_up(self.body, page["body"]) if "body" in page else self.query.get(page.get("param", "cursor"))
-            if token:
-                numbers, start, part = service.pages[token]
         return self.answer_page(service, name, stream, part, day, numbers, start, size)
 
     def answer_page(self, service, name, stream, part, day, numbers, start, size):
         page = stream["page"]
-        records = [service.fill(stream["record"], n, part, day) for n in numbers[start:start + size]]
+        hide = stream.get("hide")
+        records = [service.fill(stream["record"], n, part, day) for n in numbers[start:start + size] if not hide or n % hide]
         more = start + size < len(numbers)
         document = self.wrap(stream["wrap"], records, len(numbers))
         headers = []
-        token = "next-%s-%s-%d" % (name, len(service.log), start + size)
+        token = "next-%s-%s-%d" % (name, len(service.log["requests"]), start + size)
         if more and page["kind"] == "path":
             token = "/services/data/v60.0/query/" + token
             service.pages[token] = (name, stream, part, day, numbers, start + size, size)
