@@ -48,7 +48,7 @@ spec:
   documentation_url: https://shop.example.com/docs
   connection_specification: {type: object, required: [key], properties: {key: {type: string, airbyte_secret: true}}}
 $$);
-SELECT name, owner, shipped, streams, documentation_url FROM lyftron.connectors WHERE name LIKE 'regress%';
+SELECT name, owner, shipped, title, streams, unsupported, documentation_url FROM lyftron.connectors WHERE name LIKE 'regress%';
 SELECT stream, ready FROM lyftron.streams('regress_shop') WHERE ready;
 SELECT lyftron.spec('regress_shop');
 
@@ -111,3 +111,6 @@ SELECT lyftron.drop_connector('nycflights');
 SELECT count(*) > 1 AS shipped_again FROM lyftron.streams('nycflights');
 
 DROP ROLE regress_lyf_alice, regress_lyf_bob;
+
+-- shipped ones say what they are, and all of their streams can be read
+SELECT count(*) FILTER (WHERE title IS NULL) AS without_title, sum(unsupported) AS unsupported FROM lyftron.connectors WHERE shipped;

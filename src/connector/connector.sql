@@ -11,6 +11,8 @@ CREATE TABLE lyftron.connector (
     owner             regrole NOT NULL,
     shipped           boolean NOT NULL,
     streams           integer NOT NULL,
+    unsupported       integer NOT NULL,
+    title             text,
     documentation_url text,
     created_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -24,6 +26,8 @@ COMMENT ON COLUMN lyftron.connector.version IS 'another one after each change of
 COMMENT ON COLUMN lyftron.connector.owner IS 'role that added it';
 COMMENT ON COLUMN lyftron.connector.shipped IS 'came with lyftron';
 COMMENT ON COLUMN lyftron.connector.streams IS 'how many streams it has';
+COMMENT ON COLUMN lyftron.connector.unsupported IS 'how many of them cannot be read; lyftron.streams says why';
+COMMENT ON COLUMN lyftron.connector.title IS 'what the manifest calls what is configured';
 COMMENT ON COLUMN lyftron.connector.documentation_url IS 'where its documentation is, if the manifest says so';
 COMMENT ON COLUMN lyftron.connector.created_at IS 'when it was added';
 COMMENT ON COLUMN lyftron.connector.updated_at IS 'when its manifest was changed last';
@@ -33,7 +37,7 @@ SELECT pg_catalog.pg_extension_config_dump('lyftron.connector_version', '');
 
 CREATE VIEW lyftron.connectors AS
 SELECT DISTINCT ON (c.name)
-       c.name, c.version, c.owner, c.shipped, c.streams, c.documentation_url, c.created_at, c.updated_at
+       c.name, c.version, c.owner, c.shipped, c.title, c.streams, c.unsupported, c.documentation_url, c.created_at, c.updated_at
 FROM lyftron.connector AS c
 ORDER BY c.name, c.shipped;
 GRANT SELECT ON TABLE lyftron.connectors TO PUBLIC;
@@ -43,6 +47,8 @@ COMMENT ON COLUMN lyftron.connectors.version IS 'another one after each change o
 COMMENT ON COLUMN lyftron.connectors.owner IS 'role that added it';
 COMMENT ON COLUMN lyftron.connectors.shipped IS 'came with lyftron';
 COMMENT ON COLUMN lyftron.connectors.streams IS 'how many streams it has';
+COMMENT ON COLUMN lyftron.connectors.unsupported IS 'how many of them cannot be read; lyftron.streams says why';
+COMMENT ON COLUMN lyftron.connectors.title IS 'what it connects to, and of connectors that are shipped in which area that is';
 COMMENT ON COLUMN lyftron.connectors.documentation_url IS 'where its documentation is, if the manifest says so';
 COMMENT ON COLUMN lyftron.connectors.created_at IS 'when it was added';
 COMMENT ON COLUMN lyftron.connectors.updated_at IS 'when its manifest was changed last';

@@ -119,30 +119,60 @@ make_connector(const char *name, const char *manifest)
 	return connector;
 }
 
+/* of the streams those that cannot be read */
+static int
+count_unsupported(const LyfConnector *connector)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "lyftron streams", ALLOCSET_DEFAULT_SIZES);
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, lyf_connector_stream_names(connector))
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		CHECK_FOR_INTERRUPTS();
+		count += lyf_connector_check_stream(connector, lfirst(lc)) != NULL;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(cxt);
+	}
+	MemoryContextDelete(cxt);
+	return count;
+}
+
+/* a text of the manifest, or NULL */
+static void
+set_text(const json_t *json, Datum *value, bool *null)
+{
+	*null = !json_is_string(json);
+	*value = *null ? (Datum) 0 : CStringGetTextDatum(json_string_value(json));
+}
+
 /* an unchanged manifest keeps its version, so that nobody resolves it anew */
 static void
 store(const LyfConnector *connector, const char *manifest, bool shipped)
 {
 	json_t	   *spec = json_object_get(connector->manifest, "spec");
-	const char *url = json_string_value(json_object_get(spec, "documentation_url"));
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, BOOLOID, INT4OID, TEXTOID};
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, BOOLOID, INT4OID, INT4OID, TEXTOID, TEXTOID};
+	Datum		values[8];
+	bool		nulls[8] = {false};
 
 	values[0] = CStringGetTextDatum(connector->name);
 	values[1] = CStringGetTextDatum(manifest);
 	values[2] = ObjectIdGetDatum(GetUserId());
 	values[3] = BoolGetDatum(shipped);
 	values[4] = Int32GetDatum(list_length(lyf_connector_stream_names(connector)));
-	values[5] = url != NULL ? CStringGetTextDatum(url) : (Datum) 0;
-	nulls[5] = url == NULL;
-	lyf_catalog_run("INSERT INTO lyftron.connector AS c (name, manifest, owner, shipped, streams, documentation_url)"
-					" VALUES ($1, $2, $3::pg_catalog.regrole, $4, $5, $6)"
+	values[5] = Int32GetDatum(count_unsupported(connector));
+	set_text(json_object_get(json_object_get(spec, "connection_specification"), "title"), &values[6], &nulls[6]);
+	set_text(json_object_get(spec, "documentation_url"), &values[7], &nulls[7]);
+	lyf_catalog_run("INSERT INTO lyftron.connector AS c (name, manifest, owner, shipped, streams, unsupported, title, documentation_url)"
+					" VALUES ($1, $2, $3::pg_catalog.regrole, $4, $5, $6, $7, $8)"
 					" ON CONFLICT (name, shipped) DO UPDATE SET manifest = EXCLUDED.manifest,"
-					" streams = EXCLUDED.streams, documentation_url = EXCLUDED.documentation_url,"
+					" streams = EXCLUDED.streams, unsupported = EXCLUDED.unsupported, title = EXCLUDED.title,"
+					" documentation_url = EXCLUDED.documentation_url,"
 					" version = EXCLUDED.version, updated_at = EXCLUDED.updated_at"
 					" WHERE c.manifest OPERATOR(pg_catalog.<>) EXCLUDED.manifest",
-					6, types, values, nulls, NULL, NULL);
+					8, types, values, nulls, NULL, NULL);
 }
 
 /* where a failure says it is, for a column of its own; NULL if it says nothing like that */
