@@ -11,7 +11,7 @@
 #include "executor/spi.h"
 
 /* up to how many arguments a catalog statement takes */
-#define LYF_CATALOG_ARGS	24
+#define LYF_CATALOG_ARGS	32
 
 /*
  * Run one statement as the owner of the extension's tables, with search_path

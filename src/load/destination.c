@@ -44,38 +44,6 @@ static const MetaColumn meta_columns[LYF_META_CHILD_COUNT] = {
 	[LYF_META_INDEX] = {"_lyftron_index", INT8OID, "pg_catalog.int8 NOT NULL"},
 };
 
-/*
- * Schema policies: what becomes of a column that the source has and the
- * destination has not.
- */
-struct LyfPolicy
-{
-	const char *name;
-	bool		adds;
-	int			level;			/* of the message where it is not added; 0: none */
-};
-
-static const LyfPolicy policies[] = {
-	{"evolve", true, 0},
-	{"freeze", false, ERROR},
-	{"ignore", false, 0},
-	{"alert", false, WARNING},
-};
-
-const LyfPolicy *
-lyf_policy_get(const char *name)
-{
-	for (int i = 0; i < lengthof(policies); i++)
-	{
-		if (strcmp(policies[i].name, name) == 0)
-			return &policies[i];
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no schema policy \"%s\"", name),
-			 errhint("Schema policies are: evolve, freeze, ignore, alert.")));
-}
-
 void
 lyf_destination_parse(const char *text, char **schema, char **table)
 {
@@ -105,17 +73,17 @@ lyf_relation_name(Oid relid)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
-/* " name type COLLATE ..." of a field */
-static char *
-field_definition(const LyfField *field)
+char *
+lyf_field_definition(const LyfField *field)
 {
+	LyfType		type = {field->type, field->typmod};
 	StringInfoData def;
 
 	initStringInfo(&def);
-	appendStringInfo(&def, "%s %s", quote_identifier(field->name),
-					 format_type_extended(field->type, field->typmod,
-										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-	if (OidIsValid(field->collation) && field->collation != get_typcollation(field->type))
+	if (OidIsValid(field->cast.oid))
+		type = field->cast;
+	appendStringInfo(&def, "%s %s", quote_identifier(field->name), lyf_type_sql(type));
+	if (OidIsValid(field->collation) && type.oid == field->type && field->collation != get_typcollation(field->type))
 		appendStringInfo(&def, " COLLATE %s", generate_collation_name(field->collation));
 	return def.data;
 }
@@ -134,7 +102,7 @@ create_table(const char *schema, LyfTable *table)
 
 	initStringInfo(&columns);
 	foreach(lc, table->fields)
-		appendStringInfo(&columns, "%s, ", field_definition(lfirst(lc)));
+		appendStringInfo(&columns, "%s, ", lyf_field_definition(lfirst(lc)));
 	for (int i = 0; i < meta_count(table); i++)
 	{
 		if (meta_columns[i].definition != NULL)
@@ -146,54 +114,51 @@ create_table(const char *schema, LyfTable *table)
 	table->created = true;
 }
 
-/* A slice finds a destination that was made ready for all of them. */
+/* rows that were there before have no metadata */
 static void
-require_columns(const LyfPolicy *policy, LyfTable *table)
+add_metadata(LyfTable *table)
 {
-	ListCell   *lc;
-
-	foreach(lc, table->fields)
-	{
-		LyfField   *field = lfirst(lc);
-
-		if (policy->adds && get_attnum(table->dest, field->name) == InvalidAttrNumber)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("table \"%s\" has lost column \"%s\" while it was being refreshed", table->name, field->name),
-					 errhint("Run the pipeline again: it starts afresh.")));
-	}
-}
-
-/* What the destination lacks: added, or as the policy says. */
-static void
-add_columns(const LyfPolicy *policy, LyfTable *table)
-{
-	char	   *name = lyf_relation_name(table->dest);
-	ListCell   *lc;
-
-	foreach(lc, table->fields)
-	{
-		LyfField   *field = lfirst(lc);
-
-		if (get_attnum(table->dest, field->name) != InvalidAttrNumber)
-			continue;
-		if (policy->adds)
-			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s", name, field_definition(field));
-		else if (policy->level != 0)
-			ereport(policy->level,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("table \"%s\" has no column \"%s\", which the source has", table->name, field->name),
-					 errdetail("The pipeline's schema policy is \"%s\".", policy->name),
-					 errhint("Add the column, or alter the pipeline's schema_policy to evolve.")));
-	}
 	for (int i = 0; i < meta_count(table); i++)
 	{
 		const MetaColumn *meta = &meta_columns[i];
 
-		/* rows that were there before have none */
 		if (meta->definition != NULL && get_attnum(table->dest, meta->name) == InvalidAttrNumber)
-			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s %s", name, meta->name, format_type_be_qualified(meta->type));
+			lyf_load_execute("ALTER TABLE %s ADD COLUMN %s %s", lyf_relation_name(table->dest), meta->name, format_type_be_qualified(meta->type));
 	}
+}
+
+int64
+lyf_relation_kb(Oid relid)
+{
+	return DatumGetInt64(DirectFunctionCall1(pg_table_size, ObjectIdGetDatum(relid))) / 1024;
+}
+
+/* Fields whose values are not what their columns want. */
+static void
+add_conversions(LyfTable *table)
+{
+	Relation	rel = table_open(table->dest, NoLock);
+	int			number = 0;
+	ListCell   *lc;
+
+	foreach(lc, table->fields)
+	{
+		LyfField   *field = lfirst(lc);
+		AttrNumber	attno = get_attnum(table->dest, field->name);
+
+		table->leaves_out = table->leaves_out || field->left_out;
+		if (attno != InvalidAttrNumber && (field->converted || OidIsValid(field->cast.oid)))
+		{
+			Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+			LyfType		from = {field->type, field->typmod};
+			LyfType		to = {column->atttypid, column->atttypmod};
+
+			if (!lyf_type_takes(to, from) || field->format != NULL)
+				lyf_convert_add(table, number, field, to);
+		}
+		number++;
+	}
+	table_close(rel, NoLock);
 }
 
 static void
@@ -283,10 +248,14 @@ lyf_destination_open(LyfLoad *load, LyfTable *table)
 		relid = find_and_lock(spec, table->name);
 	}
 	table->dest = relid;
-	if (spec->slice > 0)
-		require_columns(spec->policy, table);
-	else if (!table->created)
-		add_columns(spec->policy, table);
+	if (!table->created)
+	{
+		/* a slice finds a destination that was made ready for all of them */
+		lyf_evolve_apply(table, lyf_evolve_plan(spec, table), spec->slice == 0);
+		if (spec->slice == 0)
+			add_metadata(table);
+	}
+	add_conversions(table);
 	table->rel = table_open(relid, NoLock);
 	table->desc = row_desc(table);
 }

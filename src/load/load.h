@@ -10,6 +10,8 @@
 
 #include "base/catalog.h"
 #include "fdw/fdw.h"
+#include "schema/schema.h"
+#include "nodes/execnodes.h"
 #include "tcop/dest.h"
 
 /* in args.c: the arguments of a catalog statement, one call each; text, array and value may be NULL */
@@ -97,11 +99,7 @@ extern bool lyf_mode_is_full_refresh(const LyfMode *mode);
 /* the columns that _lyftron_id is made of in this mode; NIL: the record as a whole */
 extern List *lyf_mode_id_columns(const LyfMode *mode, List *primary_key);
 
-/* in destination.c: what happens to a destination that lacks columns: schema policies, a const table */
-
-typedef struct LyfPolicy LyfPolicy;
-
-extern const LyfPolicy *lyf_policy_get(const char *name);	/* raises, naming those there are */
+/* in destination.c */
 
 /* schema and table of 'a.b' or 'b' (in the schema that CREATE TABLE would use); raises */
 extern void lyf_destination_parse(const char *text, char **schema, char **table);
@@ -132,6 +130,9 @@ extern int	lyf_order_cut(const LyfOrder *order, Datum low, Datum high, int parts
 /* text of a value, independent of the session's settings; palloc'd (in record_id.c) */
 extern char *lyf_cursor_text(Datum value, Oid type);
 
+/* in cast.c: casts of a pipeline, by column: "type", or {"type": ..., "format": "%d.%m.%Y"}; raises where they are none */
+extern LyfValue *lyf_casts_check(const LyfValue *casts);
+
 /* in rejected.c */
 
 typedef struct LyfRejects LyfRejects;
@@ -160,6 +161,8 @@ typedef struct LyfLoadSpec
 	const LyfMode *mode;
 	const LyfNested *nested;
 	const LyfPolicy *policy;
+	const LyfValue *history;	/* types that the source's columns have had: a map of lists of texts, or NULL */
+	const LyfValue *casts;		/* what their values are to be cast to: a map of types, or NULL */
 	const char *schema;
 	const char *table;
 	int64		run;
@@ -203,6 +206,7 @@ typedef struct LyfLoadResult
 {
 	int64		read;			/* rows of the query */
 	int64		written;		/* rows that changed the destination (or the heap that will be it) */
+	int64		left_out;		/* values that have no column to go to */
 	bool		doubtful;		/* of a slice: records may have come twice */
 	char	   *cursor;			/* greatest value of the cursor column as JSON would show it, NULL: none above the floor */
 	LyfValue   *heaps;			/* for the next piece; NULL after the last */
@@ -213,6 +217,12 @@ typedef struct LyfLoadResult
  * The result is in CurrentMemoryContext.  The load is gone afterwards.
  */
 extern void lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result);
+
+/*
+ * In evolve_show.c: what beginning a piece would do to the destination that is there, a row each into a result
+ * (column_name, change, answer, statement, rewrites, reason).
+ */
+extern void lyf_evolve_show(const LyfLoadSpec *spec, TupleDesc desc, ReturnSetInfo *result);
 
 /* in swap.c: drop the hidden heaps that a piece left (those still there and ours) */
 extern void lyf_load_drop_heaps(const LyfValue *heaps);

@@ -21,10 +21,15 @@ typedef struct LyfSeen
 /* a column that is loaded */
 typedef struct LyfField
 {
-	const char *name;
+	const char *name;			/* of the destination's column */
+	const char *source;			/* what the source calls it */
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
+	LyfType		cast;			/* what its values are to be; no oid: what they are */
+	const char *format;			/* of times that they are, or NULL */
+	bool		left_out;		/* the destination has no column for it */
+	bool		converted;		/* to the column's type, which is another one */
 } LyfField;
 
 /*
@@ -39,6 +44,8 @@ typedef struct LyfTable
 	List	   *fields;			/* of LyfField * */
 	List	   *members;		/* child: of LyfShape *, what its items look like */
 	int			extra;			/* field of _lyftron_extra, or -1 */
+	struct LyfConversion *conversions;	/* of fields whose column is of another type, or NULL */
+	bool		leaves_out;		/* some fields have no column */
 	/* made by destination.c */
 	Oid			dest;
 	Relation	rel;			/* the destination, locked */
@@ -95,6 +102,7 @@ struct LyfLoad
 	int64		read;
 	int64		published;		/* requests, when the progress was last published */
 	int64		written;
+	int64		left_out;		/* values without a column */
 	/* of the record at hand */
 	pg_uuid_t	id;
 	TimestampTz extracted_at;
@@ -103,6 +111,57 @@ struct LyfLoad
 	int		   *columns;		/* for each column of the query: its field, or -1 */
 	LyfShape  **shapes;			/* for each column of the query: its shape, or NULL */
 };
+
+/* in evolve.c: what a destination needs, done before it is loaded */
+
+typedef enum LyfStepKind
+{
+	LYF_STEP_ADD,				/* a column */
+	LYF_STEP_WIDEN,				/* its type, in place */
+	LYF_STEP_VERSION,			/* a new version of a column; the old one stays */
+	LYF_STEP_NULLABLE,			/* it may be null from now on */
+	LYF_STEP_LEAVE_OUT,			/* values without a column go nowhere, and are counted */
+	LYF_STEP_CONVERT,			/* values are cast to what the column is; what does not fit is rejected */
+	LYF_STEP_REFUSE				/* to load */
+} LyfStepKind;
+
+typedef struct LyfStep
+{
+	LyfStepKind kind;
+	LyfChangeKind change;
+	LyfAnswer	answer;
+	LyfField   *field;			/* or NULL */
+	const char *column;			/* of the destination */
+	LyfType		from;			/* of changed types */
+	LyfType		to;
+	char	   *statement;		/* or NULL */
+	bool		rewrites;		/* widening would write each row anew */
+	const char *obstacle;		/* why it is not widened, or NULL */
+} LyfStep;
+
+/* steps (of LyfStep *) for a table whose destination is there and locked; gives fields the names of their columns */
+extern List *lyf_evolve_plan(const LyfLoadSpec *spec, LyfTable *table);
+
+/* may_change false: raises where the table would have to be changed */
+extern void lyf_evolve_apply(LyfTable *table, List *steps, bool may_change);
+
+/* in cast.c: give the destination's fields the casts of the pipeline */
+extern void lyf_casts_apply(LyfLoad *load);
+
+/* in convert.c */
+
+typedef struct LyfConversion LyfConversion;
+
+/* field (the number-th) is converted from its type to that one, which becomes its type */
+extern void lyf_convert_add(LyfTable *table, int number, LyfField *field, LyfType to);
+
+/* convert the values of a row in place, in CurrentMemoryContext */
+extern LyfFailure *lyf_convert(const LyfTable *table, Datum *values, bool *nulls);
+extern int	lyf_count_left_out(const LyfTable *table, const bool *nulls);
+
+/* in destination.c */
+extern char *lyf_field_definition(const LyfField *field);	/* "name type COLLATE ..." */
+extern int64 lyf_relation_kb(Oid relid);	/* what its rows take on disk */
 
 /* in nested.c */
 struct LyfNested

@@ -69,7 +69,7 @@ name_taken(const LyfTable *table, const char *name)
 int
 lyf_table_add_field(LyfTable *table, const char *name, Oid type, int32 typmod, Oid collation)
 {
-	LyfField   *field = palloc(sizeof(LyfField));
+	LyfField   *field = palloc0(sizeof(LyfField));
 
 	field->name = name;
 	for (int i = 2; name_taken(table, field->name); i++)
@@ -77,6 +77,7 @@ lyf_table_add_field(LyfTable *table, const char *name, Oid type, int32 typmod, O
 	field->type = type == UNKNOWNOID ? TEXTOID : type;
 	field->typmod = typmod;
 	field->collation = collation;
+	field->source = field->name;
 	table->fields = lappend(table->fields, field);
 	return list_length(table->fields) - 1;
 }

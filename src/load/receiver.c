@@ -281,7 +281,11 @@ lyf_load_put(LyfLoad *load, LyfTable *table)
 	meta[LYF_META_ROW] = Int64GetDatum(load->read);
 	for (int i = first; i < input->tts_tupleDescriptor->natts; i++)
 		input->tts_isnull[i] = false;
-	failure = lyf_writer_put(table->writer);
+	if (table->leaves_out)
+		load->left_out += lyf_count_left_out(table, input->tts_isnull);
+	failure = table->conversions != NULL ? lyf_convert(table, input->tts_values, input->tts_isnull) : NULL;
+	if (failure == NULL)
+		failure = lyf_writer_put(table->writer);
 	if (failure == NULL)
 	{
 		if (load->spec->doubles != NULL && table->parent == NULL)
@@ -327,6 +331,7 @@ lyf_load_begin(const LyfLoadSpec *spec, TupleDesc desc)
 	begin_record_id(load);
 	begin_cursor(load);
 	spec->nested->layout(load);
+	lyf_casts_apply(load);
 	foreach(lc, load->tables)
 	{
 		LyfTable   *table = lfirst(lc);
@@ -395,6 +400,7 @@ lyf_load_end(LyfLoad *load, bool last, LyfLoadResult *result)
 	if (last)
 		result->written += mode->finish(load);
 	result->read = load->read;
+	result->left_out = load->left_out;
 	result->doubtful = load->doubtful;
 	lyf_load_publish_end();
 	result->heaps = last ? NULL : collect_heaps(load);

@@ -5,11 +5,15 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
 
 #include "base/compat.h"
 #include "pipeline/pipeline.h"
@@ -25,7 +29,7 @@ enum
 {
 	ARG_NAME, ARG_SOURCE, ARG_DESTINATION, ARG_MODE, ARG_PRIMARY_KEY, ARG_CURSOR, ARG_NESTED,
 	ARG_SCHEMA_POLICY, ARG_SCHEDULE, ARG_AFTER, ARG_POOL, ARG_ON_REJECT, ARG_MAX_REJECTED, ARG_ON_FAILURE, ARG_MISSED,
-	ARG_LOOKBACK, ARG_SLICES, ARG_SLICE_BY,
+	ARG_LOOKBACK, ARG_SLICES, ARG_SLICE_BY, ARG_CASTS, ARG_ON_CHANGE,
 	ARG_KIND					/* of create_pipeline only */
 };
 
@@ -38,6 +42,20 @@ take_text(FunctionCallInfo fcinfo, int number, char **value, bool may_be_none)
 	*value = text_to_cstring(PG_GETARG_TEXT_PP(number));
 	if (may_be_none && (*value)[0] == '\0')
 		*value = NULL;
+}
+
+/* a function that takes a change as jsonb, by its name; an empty text: none */
+static void
+take_function(const char *name, char **function)
+{
+	Oid			argument = JSONBOID;
+	Oid			found;
+
+	*function = NULL;
+	if (name[0] == '\0')
+		return;
+	found = LookupFuncName(lyf_name_list(name), 1, &argument, false);
+	*function = quote_qualified_identifier(get_namespace_name(get_func_namespace(found)), get_func_name(found));
 }
 
 static void
@@ -76,6 +94,10 @@ take_arguments(FunctionCallInfo fcinfo, LyfPipeline *p)
 	if (!PG_ARGISNULL(ARG_SLICES))
 		p->slices = PG_GETARG_INT32(ARG_SLICES);
 	take_text(fcinfo, ARG_SLICE_BY, &p->slice_by, true);
+	if (!PG_ARGISNULL(ARG_CASTS))
+		p->casts = lyf_casts_check(lyf_value_from_jsonb(PG_GETARG_JSONB_P(ARG_CASTS)));
+	if (!PG_ARGISNULL(ARG_ON_CHANGE))
+		take_function(text_to_cstring(PG_GETARG_TEXT_PP(ARG_ON_CHANGE)), &p->on_change);
 }
 
 static char *

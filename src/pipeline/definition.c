@@ -72,6 +72,8 @@ take_pipeline(void *arg, HeapTuple tuple, TupleDesc desc)
 	p->loaded = !isnull;
 	p->loaded_key = column_list(tuple, desc, "loaded_key");
 	p->shapes = lyf_catalog_value(tuple, desc, "shapes");
+	p->casts = lyf_catalog_value(tuple, desc, "casts");
+	p->on_change = lyf_catalog_text(tuple, desc, "on_schema_change");
 	found->pipeline = p;
 	MemoryContextSwitchTo(old);
 }
@@ -147,14 +149,16 @@ add_definition(LyfArgs *args, const LyfPipeline *p)
 	lyf_args_text(args, p->lookback);
 	lyf_args_datum(args, INT4OID, Int32GetDatum(p->slices), false);
 	lyf_args_text(args, p->slice_by);
+	lyf_args_value(args, p->casts);
+	lyf_args_text(args, p->on_change);
 }
 
 #define COLUMNS \
 	"(name, owner, source, search_path, destination_schema, destination_table, mode, primary_key, " \
 	"cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, kind, source_server, on_failure, missed, " \
-	"lookback, slices, slice_by)"
+	"lookback, slices, slice_by, casts, on_schema_change)"
 #define VALUES \
-	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+	"($1, $2::regrole, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
 
 void
 lyf_pipeline_insert(const LyfPipeline *pipeline)

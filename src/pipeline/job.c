@@ -44,11 +44,12 @@ add_counts(LyfArgs *args, int64 id, const LyfJobCounts *counts)
 	lyf_args_int8(args, counts->bytes);
 	lyf_args_int8(args, counts->requests);
 	lyf_args_int8(args, counts->checkpoints);
+	lyf_args_int8(args, counts->left_out);
 }
 
 #define SET_COUNTS \
 	"UPDATE lyftron.run SET rows_read = $2, rows_written = $3, rows_rejected = $4, " \
-	"bytes = $5, requests = $6, checkpoints = $7"
+	"bytes = $5, requests = $6, checkpoints = $7, values_left_out = $8"
 
 void
 lyf_job_progress(int64 id, const LyfJobCounts *counts)

@@ -128,6 +128,8 @@ lyf_run_spec(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec)
 	spec->mode = lyf_mode_get(p->mode);
 	spec->nested = lyf_nested_get(p->nested);
 	spec->policy = lyf_policy_get(p->schema_policy);
+	spec->history = lyf_run_history(run);
+	spec->casts = p->casts;
 	spec->schema = p->schema;
 	spec->table = p->table;
 	spec->run = run->id;
@@ -347,6 +349,7 @@ count(LyfRun *run, const LyfScanControl *control, const LyfLoadResult *result, b
 	counts->read += control->scanned ? control->records : result->read;
 	counts->written += result->written;
 	counts->rejected = lyf_rejects_count(run->rejects);
+	counts->left_out += result->left_out;
 	counts->requests += control->stats.requests;
 	counts->bytes += control->stats.wire_bytes;
 	counts->checkpoints++;

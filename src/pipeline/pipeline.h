@@ -41,6 +41,8 @@ typedef struct LyfPipeline
 	bool		loaded;			/* has the destination rows of ours, */
 	List	   *loaded_key;		/* with ids made of these columns? */
 	LyfValue   *shapes;			/* of JSON columns, once they are known, or NULL */
+	LyfValue   *casts;			/* types for columns, over those of the source, or NULL */
+	char	   *on_change;		/* function of the owner's that hears of changes of the source, qualified, or NULL */
 } LyfPipeline;
 
 /* by name, in CurrentMemoryContext; raises where there is none, or the caller may not use it */
@@ -217,6 +219,7 @@ typedef struct LyfJobCounts
 	int64		read;
 	int64		written;
 	int64		rejected;
+	int64		left_out;		/* values without a column */
 	int64		bytes;
 	int64		requests;
 	int64		checkpoints;

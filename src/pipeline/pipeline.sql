@@ -27,6 +27,8 @@ CREATE TABLE lyftron.pipeline (
 	paused        boolean NOT NULL DEFAULT false,
 	loaded_key    text[],
 	shapes        jsonb,
+	casts         jsonb,
+	on_schema_change text,
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	altered_at    timestamptz,
 	UNIQUE (destination_schema, destination_table),
@@ -47,7 +49,7 @@ COMMENT ON COLUMN lyftron.pipeline.mode IS 'full_refresh, incremental or increme
 COMMENT ON COLUMN lyftron.pipeline.primary_key IS 'columns that say which record a row is; empty: all of them';
 COMMENT ON COLUMN lyftron.pipeline.cursor IS 'column that says what is new';
 COMMENT ON COLUMN lyftron.pipeline.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
-COMMENT ON COLUMN lyftron.pipeline.schema_policy IS 'what happens when the source has a column that the destination lacks: evolve, freeze, ignore or alert; changes of other kinds are not looked at yet';
+COMMENT ON COLUMN lyftron.pipeline.schema_policy IS 'what is answered to changes of the source: evolve, freeze, ignore or alert; or JSON with an answer for kinds of changes and columns';
 COMMENT ON COLUMN lyftron.pipeline.schedule IS 'cron text with an optional time zone, or an interval: when a run is queued';
 COMMENT ON COLUMN lyftron.pipeline.after IS 'pipelines that must have succeeded first: whenever one of them is queued, this one is, to run after it';
 COMMENT ON COLUMN lyftron.pipeline.pool IS 'pool of workers that runs it';
@@ -61,6 +63,8 @@ COMMENT ON COLUMN lyftron.pipeline.slice_by IS 'column that slices are ranges of
 COMMENT ON COLUMN lyftron.pipeline.paused IS 'it is not queued by its schedule, and nothing of it is begun';
 COMMENT ON COLUMN lyftron.pipeline.loaded_key IS 'columns that the _lyftron_id of the rows in the destination are made of; empty: all, null: nothing was loaded';
 COMMENT ON COLUMN lyftron.pipeline.shapes IS 'for flatten and normalize: what the JSON columns look like, as first seen';
+COMMENT ON COLUMN lyftron.pipeline.casts IS 'types for columns, which go before those of the source';
+COMMENT ON COLUMN lyftron.pipeline.on_schema_change IS 'function of the owner''s that is called with each change of the source';
 COMMENT ON COLUMN lyftron.pipeline.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipeline.altered_at IS 'when it was last altered';
 
@@ -80,6 +84,7 @@ CREATE TABLE lyftron.run (
 	bytes         bigint NOT NULL DEFAULT 0,
 	requests      bigint NOT NULL DEFAULT 0,
 	checkpoints   bigint NOT NULL DEFAULT 0,
+	values_left_out bigint NOT NULL DEFAULT 0,
 	error         text,
 	sqlstate      text,
 	detail        text,
@@ -105,6 +110,7 @@ COMMENT ON COLUMN lyftron.run.rows_rejected IS 'records that could not be loaded
 COMMENT ON COLUMN lyftron.run.bytes IS 'bytes received from a remote source';
 COMMENT ON COLUMN lyftron.run.requests IS 'requests sent to a remote source';
 COMMENT ON COLUMN lyftron.run.checkpoints IS 'commits of rows and state so far';
+COMMENT ON COLUMN lyftron.run.values_left_out IS 'values of columns that the destination has not, and that the policy leaves out';
 COMMENT ON COLUMN lyftron.run.error IS 'message of the error that ended it';
 COMMENT ON COLUMN lyftron.run.sqlstate IS 'SQLSTATE of the error';
 COMMENT ON COLUMN lyftron.run.detail IS 'detail of the error';
@@ -190,7 +196,7 @@ CREATE VIEW lyftron.pipelines WITH (security_barrier) AS
 	SELECT name, owner, kind, source,
 		CASE WHEN destination_table IS NOT NULL THEN pg_catalog.format('%I.%I', destination_schema, destination_table) END AS destination,
 		mode, primary_key, cursor, nested, schema_policy, schedule, after, pool, on_reject, max_rejected, on_failure, missed, paused,
-		lookback, slices, slice_by, created_at, altered_at
+		lookback, slices, slice_by, casts, on_schema_change, created_at, altered_at
 	FROM lyftron.pipeline
 	WHERE pg_catalog.pg_has_role(owner, 'USAGE');
 GRANT SELECT ON lyftron.pipelines TO PUBLIC;
@@ -204,7 +210,7 @@ COMMENT ON COLUMN lyftron.pipelines.mode IS 'full_refresh, incremental or increm
 COMMENT ON COLUMN lyftron.pipelines.primary_key IS 'columns that say which record a row is; empty: all of them';
 COMMENT ON COLUMN lyftron.pipelines.cursor IS 'column that says what is new';
 COMMENT ON COLUMN lyftron.pipelines.nested IS 'what becomes of objects and lists: jsonb, flatten, normalize or raw';
-COMMENT ON COLUMN lyftron.pipelines.schema_policy IS 'what happens when the source has a column that the destination lacks';
+COMMENT ON COLUMN lyftron.pipelines.schema_policy IS 'what is answered to changes of the source: evolve, freeze, ignore or alert; or JSON';
 COMMENT ON COLUMN lyftron.pipelines.schedule IS 'cron text with an optional time zone, or an interval';
 COMMENT ON COLUMN lyftron.pipelines.after IS 'pipelines that must have succeeded first';
 COMMENT ON COLUMN lyftron.pipelines.pool IS 'pool of workers that runs it';
@@ -216,6 +222,8 @@ COMMENT ON COLUMN lyftron.pipelines.paused IS 'it is not queued by its schedule,
 COMMENT ON COLUMN lyftron.pipelines.lookback IS 'how far below the last value of the cursor an incremental run reads again: an interval or a number';
 COMMENT ON COLUMN lyftron.pipelines.slices IS 'in how many ranges a full refresh reads the source; 1: as a whole';
 COMMENT ON COLUMN lyftron.pipelines.slice_by IS 'column that slices are ranges of; null: the first one of the primary key';
+COMMENT ON COLUMN lyftron.pipelines.casts IS 'types for columns, which go before those of the source';
+COMMENT ON COLUMN lyftron.pipelines.on_schema_change IS 'function of the owner''s that is called with each change of the source';
 COMMENT ON COLUMN lyftron.pipelines.created_at IS 'when it was made';
 COMMENT ON COLUMN lyftron.pipelines.altered_at IS 'when it was last altered';
 
@@ -253,9 +261,9 @@ CREATE FUNCTION lyftron.create_pipeline(name text, source text, destination text
 	after text[] DEFAULT NULL, pool text DEFAULT 'default', on_reject text DEFAULT 'keep',
 	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT 'skip', missed text DEFAULT 'once',
 	lookback text DEFAULT NULL, slices integer DEFAULT 1, slice_by text DEFAULT NULL,
-	kind text DEFAULT 'load') RETURNS void
+	casts jsonb DEFAULT NULL, on_schema_change text DEFAULT NULL, kind text DEFAULT 'load') RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text, text) IS
+COMMENT ON FUNCTION lyftron.create_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text, jsonb, text, text) IS
 	'make a pipeline that moves a relation or the rows of a query into a table, or (kind sql) executes SQL statements; primary_key and cursor default to those of the stream';
 
 CREATE FUNCTION lyftron.alter_pipeline(name text, source text DEFAULT NULL, destination text DEFAULT NULL,
@@ -263,10 +271,11 @@ CREATE FUNCTION lyftron.alter_pipeline(name text, source text DEFAULT NULL, dest
 	nested text DEFAULT NULL, schema_policy text DEFAULT NULL, schedule text DEFAULT NULL,
 	after text[] DEFAULT NULL, pool text DEFAULT NULL, on_reject text DEFAULT NULL,
 	max_rejected bigint DEFAULT NULL, on_failure text DEFAULT NULL, missed text DEFAULT NULL,
-	lookback text DEFAULT NULL, slices integer DEFAULT NULL, slice_by text DEFAULT NULL) RETURNS void
+	lookback text DEFAULT NULL, slices integer DEFAULT NULL, slice_by text DEFAULT NULL,
+	casts jsonb DEFAULT NULL, on_schema_change text DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text) IS
-	'change what is given of a pipeline; an empty text takes cursor, schedule, lookback or slice_by away, -1 the limit of rejected records';
+COMMENT ON FUNCTION lyftron.alter_pipeline(text, text, text, text, text[], text, text, text, text, text[], text, text, bigint, text, text, text, integer, text, jsonb, text) IS
+	'change what is given of a pipeline; an empty text takes cursor, schedule, lookback, slice_by or on_schema_change away, an empty object the casts, -1 the limit of rejected records';
 
 CREATE FUNCTION lyftron.drop_pipeline(name text, if_exists boolean DEFAULT false) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_drop_pipeline' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

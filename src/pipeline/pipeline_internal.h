@@ -117,6 +117,8 @@ typedef struct LyfRun
 	bool		locked;			/* the pipeline, for the session */
 	bool		more;			/* the last piece was not the run's last */
 	int64		id;
+	char	   *refused;		/* changes of the source that its policy refuses, or NULL */
+	LyfValue   *history;		/* types that the source's columns have had, once it was asked for */
 	LyfRejects *rejects;
 	LyfJobCounts counts;
 	MemoryContext doubles_cxt;
@@ -139,6 +141,15 @@ typedef struct LyfRun
 	ErrorData  *slice_error;
 	LyfSliceTally tally;
 } LyfRun;
+
+/* in notice.c */
+
+/* note what the source looks like (a step of lyf_run_commit); then raise where its changes are refused */
+extern bool lyf_run_notice(void *run);
+extern void lyf_run_refuse(const LyfRun *run);
+
+/* the types that the source's columns have had: a map of lists */
+extern const LyfValue *lyf_run_history(LyfRun *run);
 
 /* a backfill reads between two bounds, and leaves the state as it is */
 extern bool lyf_run_is_bounded(const LyfRun *run);

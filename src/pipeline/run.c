@@ -237,6 +237,13 @@ run_pieces(LyfRun *run)
 	return error;
 }
 
+static bool
+refuse(void *run)
+{
+	lyf_run_refuse(run);
+	return true;
+}
+
 static ErrorData *
 run_whole(LyfRun *run)
 {
@@ -245,7 +252,12 @@ run_whole(LyfRun *run)
 	if (error != NULL)
 		return error;
 	SPI_commit();
-	error = lyf_run_is_sliced(run) ? lyf_run_slices(run) : run_pieces(run);
+	if (!run->pipeline->is_sql)
+		error = lyf_run_commit(run, lyf_run_notice);
+	if (error == NULL)
+		error = lyf_run_commit(run, refuse);
+	if (error == NULL)
+		error = lyf_run_is_sliced(run) ? lyf_run_slices(run) : run_pieces(run);
 	if (error != NULL)
 		keep_failure(run, error);
 	return error;
@@ -307,6 +319,9 @@ run_atomic(const char *name, const LyfRunCaller *caller)
 	run = lyf_run_make(name, caller);
 	run->atomic = true;
 	(void) begin(run);
+	if (!run->pipeline->is_sql)
+		(void) lyf_run_notice(run);
+	lyf_run_refuse(run);
 	(void) piece(run);
 	SPI_finish();
 }
