@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "base/json.h"
 #include "load/load_internal.h"
 
@@ -33,6 +35,18 @@ lyf_casts_check(const LyfValue *casts)
 		(void) lyf_type_parse(type_of(cast));
 	}
 	return casts->len > 0 ? lyf_value_copy(casts) : NULL;
+}
+
+char *
+lyf_cast_type(const LyfValue *casts, const char *column)
+{
+	const LyfValue *cast = lyf_value_get(casts, column);
+	LyfType		type;
+
+	if (cast == NULL)
+		return NULL;
+	type = lyf_type_parse(type_of(cast));
+	return format_type_with_typemod(type.oid, type.typmod);
 }
 
 void

@@ -190,11 +190,14 @@ add_column(const LyfTable *table, const LyfField *field, const char *column)
 
 /* how the policy wants something to be answered that evolving would do by a statement */
 static void
-plan_answer(List **steps, const LyfPolicy *policy, LyfChangeKind change, LyfField *field, LyfStep *evolved)
+plan_answer(const LyfLoadSpec *spec, LyfChangeKind change, LyfField *field, LyfStep *evolved)
 {
-	LyfAnswer	answer = lyf_policy_answer(policy, change, field->source);
+	LyfAnswer	answer = lyf_policy_answer(spec->policy, change, field->source);
 	LyfStepKind instead = change == LYF_COLUMN_ADDED ? LYF_STEP_LEAVE_OUT : LYF_STEP_CONVERT;
 
+	/* a change that is refused does not come here, unless it was accepted */
+	if (answer == LYF_ANSWER_FREEZE && (spec->accepted || change != LYF_COLUMN_ADDED))
+		answer = LYF_ANSWER_EVOLVE;
 	if (answer == LYF_ANSWER_FREEZE)
 		evolved->kind = LYF_STEP_REFUSE;
 	else if (answer != LYF_ANSWER_EVOLVE)
@@ -243,7 +246,7 @@ plan_type(List **steps, const LyfLoadSpec *spec, const LyfTable *table, LyfField
 		step->column = version_name(field->source, version + 1);
 		step->statement = add_column(table, field, step->column);
 	}
-	plan_answer(steps, spec->policy, change, field, step);
+	plan_answer(spec, change, field, step);
 }
 
 static void
@@ -262,7 +265,7 @@ plan_field(List **steps, const LyfLoadSpec *spec, const LyfTable *table, TupleDe
 
 		step->to = field_type(field);
 		step->statement = add_column(table, field, field->name);
-		plan_answer(steps, spec->policy, LYF_COLUMN_ADDED, field, step);
+		plan_answer(spec, LYF_COLUMN_ADDED, field, step);
 		return;
 	}
 	old.oid = TupleDescAttr(desc, attno - 1)->atttypid;

@@ -132,6 +132,7 @@ extern char *lyf_cursor_text(Datum value, Oid type);
 
 /* in cast.c: casts of a pipeline, by column: "type", or {"type": ..., "format": "%d.%m.%Y"}; raises where they are none */
 extern LyfValue *lyf_casts_check(const LyfValue *casts);
+extern char *lyf_cast_type(const LyfValue *casts, const char *column);	/* as format_type has it, NULL: none */
 
 /* in rejected.c */
 
@@ -162,6 +163,7 @@ typedef struct LyfLoadSpec
 	const LyfNested *nested;
 	const LyfPolicy *policy;
 	const LyfValue *history;	/* types that the source's columns have had: a map of lists of texts, or NULL */
+	bool		accepted;		/* the source has changed since the first run, and whatever is refused was not let through */
 	const LyfValue *casts;		/* what their values are to be cast to: a map of types, or NULL */
 	const char *schema;
 	const char *table;

@@ -114,9 +114,9 @@ mark(LyfValue *column, const char *key, List *names, const char *name)
 	}
 }
 
-/* the source's columns, as a schema */
+/* the source's columns, as a schema; with what the pipeline casts them to */
 static LyfValue *
-describe(const LyfSource *source)
+describe(const LyfPipeline *p, const LyfSource *source)
 {
 	LyfValue   *schema = lyf_value_make(LYF_MAP);
 	LyfValue   *columns = lyf_value_make(LYF_LIST);
@@ -136,6 +136,8 @@ describe(const LyfSource *source)
 		if (rel != NULL)
 			describe_attribute(column, rel, name);
 		describe_enum(column, source, attribute);
+		if (lyf_cast_type(p->casts, name) != NULL)
+			lyf_value_set(column, "cast", lyf_value_string(lyf_cast_type(p->casts, name)));
 		mark(column, "key", key, name);
 		mark(column, "cursor", cursor, name);
 		lyf_value_append(columns, column);
@@ -169,6 +171,8 @@ add_types(LyfValue *history, const LyfValue *schema)
 			lyf_value_set(history, name, types);
 		}
 		lyf_value_append(types, lyf_value_alias(lyf_value_get(column, "type")));
+		if (lyf_value_get(column, "cast") != NULL)
+			lyf_value_append(types, lyf_value_alias(lyf_value_get(column, "cast")));
 	}
 }
 
@@ -307,7 +311,7 @@ look_at_source(const LyfPipeline *p)
 	LyfValue   *schema;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	schema = describe(lyf_source_open(p));
+	schema = describe(p, lyf_source_open(p));
 	PopActiveSnapshot();
 	lyf_source_leave(&scope);
 	return schema;
@@ -332,7 +336,12 @@ notice(const LyfPipeline *p, int64 run, bool accept)
 	}
 	changes = lyf_schema_compare(known.schema, schema);
 	if (changes == NIL)
+	{
+		/* other casts are no change of the source */
+		if (!lyf_value_equal(known.schema, schema))
+			write_version(p, known.version + 1, run, schema);
 		return NULL;
+	}
 	refused = accept ? NULL : list_refused(policy, changes);
 	foreach(lc, changes)
 	{
@@ -370,19 +379,22 @@ lyf_run_refuse(const LyfRun *run)
 					 quote_literal_cstr(run->pipeline->name))));
 }
 
-const LyfValue *
-lyf_run_history(LyfRun *run)
+void
+lyf_run_history(LyfRun *run, LyfLoadSpec *spec)
 {
-	Known		known;
-	MemoryContext old;
+	if (run->history == NULL)
+	{
+		Known		known;
+		MemoryContext old;
 
-	if (run->history != NULL)
-		return run->history;
-	look_up(run->pipeline, &known);
-	old = MemoryContextSwitchTo(run->cxt);
-	run->history = lyf_value_copy(known.history);
-	MemoryContextSwitchTo(old);
-	return run->history;
+		look_up(run->pipeline, &known);
+		old = MemoryContextSwitchTo(run->cxt);
+		run->history = lyf_value_copy(known.history);
+		MemoryContextSwitchTo(old);
+		run->changed = known.version > 1;
+	}
+	spec->history = run->history;
+	spec->accepted = run->changed;
 }
 
 /* lyftron.accept_schema(pipeline text) */
@@ -419,6 +431,7 @@ lyf_schema_plan(PG_FUNCTION_ARGS)
 	spec.nested = lyf_nested_get(p->nested);
 	spec.policy = lyf_policy_get(p->schema_policy);
 	spec.history = known.history;
+	spec.accepted = known.version > 1;
 	spec.casts = p->casts;
 	spec.schema = p->schema;
 	spec.table = p->table;

@@ -128,7 +128,7 @@ lyf_run_spec(LyfRun *run, const LyfSource *source, LyfLoadSpec *spec)
 	spec->mode = lyf_mode_get(p->mode);
 	spec->nested = lyf_nested_get(p->nested);
 	spec->policy = lyf_policy_get(p->schema_policy);
-	spec->history = lyf_run_history(run);
+	lyf_run_history(run, spec);
 	spec->casts = p->casts;
 	spec->schema = p->schema;
 	spec->table = p->table;

@@ -119,6 +119,7 @@ typedef struct LyfRun
 	int64		id;
 	char	   *refused;		/* changes of the source that its policy refuses, or NULL */
 	LyfValue   *history;		/* types that the source's columns have had, once it was asked for */
+	bool		changed;		/* there is more than one version of them */
 	LyfRejects *rejects;
 	LyfJobCounts counts;
 	MemoryContext doubles_cxt;
@@ -148,8 +149,8 @@ typedef struct LyfRun
 extern bool lyf_run_notice(void *run);
 extern void lyf_run_refuse(const LyfRun *run);
 
-/* the types that the source's columns have had: a map of lists */
-extern const LyfValue *lyf_run_history(LyfRun *run);
+/* what was written down of the source */
+extern void lyf_run_history(LyfRun *run, LyfLoadSpec *spec);
 
 /* a backfill reads between two bounds, and leaves the state as it is */
 extern bool lyf_run_is_bounded(const LyfRun *run);
