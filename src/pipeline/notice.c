@@ -29,8 +29,6 @@
 LYF_FUNCTION_INFO_V1(lyf_accept_schema);
 LYF_FUNCTION_INFO_V1(lyf_schema_plan);
 
-#define CHANNEL	"lyftron_schema"
-
 /* NOTIFY takes less than 8000 bytes */
 #define MAX_TOLD	7000
 
@@ -270,7 +268,7 @@ tell(const LyfPipeline *p, const LyfChange *change, LyfAnswer answer)
 	if (strlen(text) > MAX_TOLD)
 		text = lyf_value_to_text(change_to_value(p, change, answer, false));
 	if (strlen(text) <= MAX_TOLD)
-		Async_Notify(CHANNEL, text);
+		Async_Notify(LYF_SCHEMA_CHANNEL, text);
 	if (p->on_change != NULL)
 	{
 		LyfSourceScope scope = lyf_source_enter(p);

@@ -4,30 +4,37 @@ ALTER TABLE lyftron.schema_version ADD FOREIGN KEY (pipeline) REFERENCES lyftron
 ALTER TABLE lyftron.schema_change ADD FOREIGN KEY (pipeline) REFERENCES lyftron.pipeline (name) ON DELETE CASCADE;
 
 CREATE VIEW lyftron.schema_versions WITH (security_barrier) AS
-	SELECT v.pipeline, v.version, v.noticed_at, v.role, v.run, v.columns
-	FROM lyftron.schema_version v JOIN lyftron.pipeline p ON p.name = v.pipeline
-	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
+	SELECT v.pipeline, v.server, v.stream, v.version, v.noticed_at, v.role, v.run, v.columns
+	FROM lyftron.schema_version v LEFT JOIN lyftron.pipeline p ON p.name = v.pipeline
+		LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = v.server
+	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.has_server_privilege(f.oid, 'USAGE');
 GRANT SELECT ON lyftron.schema_versions TO PUBLIC;
-COMMENT ON VIEW lyftron.schema_versions IS 'what the sources of your pipelines looked like: a row for each time that they looked otherwise';
-COMMENT ON COLUMN lyftron.schema_versions.pipeline IS 'the pipeline';
+COMMENT ON VIEW lyftron.schema_versions IS 'what the sources of your pipelines, and streams of servers that you may use, looked like: a row for each time that they looked otherwise';
+COMMENT ON COLUMN lyftron.schema_versions.pipeline IS 'the pipeline; null: a check of a server saw it';
+COMMENT ON COLUMN lyftron.schema_versions.server IS 'the foreign server that was checked';
+COMMENT ON COLUMN lyftron.schema_versions.stream IS 'the stream of it';
 COMMENT ON COLUMN lyftron.schema_versions.version IS 'number of the version, from 1';
 COMMENT ON COLUMN lyftron.schema_versions.noticed_at IS 'when it was seen first';
 COMMENT ON COLUMN lyftron.schema_versions.role IS 'whose run or check saw it';
 COMMENT ON COLUMN lyftron.schema_versions.run IS 'the run that saw it; null: a check';
-COMMENT ON COLUMN lyftron.schema_versions.columns IS 'the schema: columns with name, type, not_null, default, enum, number, key, cursor';
+COMMENT ON COLUMN lyftron.schema_versions.columns IS 'the schema: columns with name, type, not_null, default, enum, number, key, cursor; null: the stream was gone';
 
 CREATE VIEW lyftron.schema_changes WITH (security_barrier) AS
-	SELECT c.id, c.pipeline, c.version, c.noticed_at, c.run, c.kind, c.column_name, c.before, c.after, c.severity, c.evidence, c.answer
-	FROM lyftron.schema_change c JOIN lyftron.pipeline p ON p.name = c.pipeline
-	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
+	SELECT c.id, c.pipeline, c.server, c.stream, c.version, c.noticed_at, c.run, c.kind, c.column_name, c.before, c.after,
+		c.severity, c.evidence, c.answer
+	FROM lyftron.schema_change c LEFT JOIN lyftron.pipeline p ON p.name = c.pipeline
+		LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = c.server
+	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.has_server_privilege(f.oid, 'USAGE');
 GRANT SELECT ON lyftron.schema_changes TO PUBLIC;
-COMMENT ON VIEW lyftron.schema_changes IS 'changes of the sources of your pipelines';
+COMMENT ON VIEW lyftron.schema_changes IS 'changes of the sources of your pipelines, and of streams of servers that you may use';
 COMMENT ON COLUMN lyftron.schema_changes.id IS 'number of the change';
-COMMENT ON COLUMN lyftron.schema_changes.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.schema_changes.pipeline IS 'the pipeline; null: a check of a server noticed it';
+COMMENT ON COLUMN lyftron.schema_changes.server IS 'the foreign server that was checked';
+COMMENT ON COLUMN lyftron.schema_changes.stream IS 'the stream of it';
 COMMENT ON COLUMN lyftron.schema_changes.version IS 'the version that has it; null: none, since the run was refused';
 COMMENT ON COLUMN lyftron.schema_changes.noticed_at IS 'when it was noticed';
 COMMENT ON COLUMN lyftron.schema_changes.run IS 'the run that noticed it; null: lyftron.accept_schema did';
-COMMENT ON COLUMN lyftron.schema_changes.kind IS 'column_added, column_removed, column_renamed, type_widened, type_narrowed, type_changed, nullable, not_null, default_changed, enum_changed, key_changed, cursor_changed';
+COMMENT ON COLUMN lyftron.schema_changes.kind IS 'stream_added, stream_removed, column_added, column_removed, column_renamed, type_widened, type_narrowed, type_changed, nullable, not_null, default_changed, enum_changed, key_changed, cursor_changed';
 COMMENT ON COLUMN lyftron.schema_changes.column_name IS 'the column, by its new name; null: the stream as a whole';
 COMMENT ON COLUMN lyftron.schema_changes.before IS 'what it was';
 COMMENT ON COLUMN lyftron.schema_changes.after IS 'what it is';

@@ -145,6 +145,8 @@ typedef struct LyfRun
 
 /* in notice.c */
 
+#define LYF_SCHEMA_CHANNEL	"lyftron_schema"	/* of NOTIFY: changes of sources */
+
 /* note what the source looks like (a step of lyf_run_commit); then raise where its changes are refused */
 extern bool lyf_run_notice(void *run);
 extern void lyf_run_refuse(const LyfRun *run);
