@@ -21,6 +21,7 @@ int			lyf_schema_rewrite_limit;
 int			lyf_max_concurrency;
 int			lyf_reserved_workers;
 int			lyf_keep_history;
+bool		lyf_learn_schema;
 bool		lyf_pushdown;
 bool		lyf_background_workers;
 char	   *lyf_allowed_hosts;
@@ -134,6 +135,10 @@ lyf_settings_init(void)
 								s->value, s->min, s->max,
 								s->context != 0 ? s->context : PGC_USERSET, s->unit, NULL, NULL, NULL);
 	}
+	DefineCustomBoolVariable("lyftron.learn_schema",
+							 "Lets runs look at what the data shows, for lyftron.schema_columns.",
+							 NULL, &lyf_learn_schema, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("lyftron.pushdown",
 							 "Makes conditions part of the requests to a source where that is exact.",
 							 NULL, &lyf_pushdown, true,

@@ -16,6 +16,7 @@ extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
 extern int	lyf_reserved_workers;	/* slots that are left free for others */
 extern int	lyf_keep_history;	/* minutes, 0 = for ever */
 extern bool lyf_background_workers;
+extern bool lyf_learn_schema;		/* do runs look at what the data shows? */
 extern bool lyf_pushdown;			/* may WHERE become part of requests? */
 extern char *lyf_allowed_hosts; /* a list, base/hosts.h reads it */
 extern char *lyf_ca_file;		/* authorities of TLS, ""/NULL: the system's */

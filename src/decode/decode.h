@@ -6,6 +6,7 @@
 #define LYF_DECODE_H
 
 #include "access/tupdesc.h"
+#include "datatype/timestamp.h"
 #include "extract/extract.h"
 
 /* in decoder.c: page to bodies; a const table of kinds, a file each: decoder_<kind>.c */
@@ -192,5 +193,20 @@ extern LyfFailure *lyf_row_cast(LyfRowCast *cast, const LyfValue *record, Datum 
 
 /* one value to one type */
 extern LyfFailure *lyf_value_cast(const LyfValue *value, Oid type, int32 typmod, Datum *datum, bool *isnull);
+
+/* in cast_time.c and cast_text.c: forms that texts may have */
+
+/* ISO 8601 in the usual forms; false: another form */
+typedef struct LyfMoment
+{
+	Timestamp	local;			/* as written, without the zone */
+	int			offset;			/* seconds east of UTC; 0 if not said */
+	bool		has_time;
+} LyfMoment;
+
+extern bool lyf_read_iso(const char *text, size_t len, LyfMoment *moment);
+
+/* 8-4-4-4-12 hexadecimal digits, or 32; out may be NULL */
+extern bool lyf_read_uuid(const char *text, size_t len, unsigned char *out);
 
 #endif							/* LYF_DECODE_H */

@@ -170,17 +170,4 @@ extern LyfFailure *lyf_cast_timestamptz(LyfCast *cast, const LyfValue *value, Da
 extern LyfFailure *lyf_cast_array(LyfCast *cast, const LyfValue *value, Datum *datum);
 extern LyfFailure *lyf_cast_other(LyfCast *cast, const LyfValue *value, Datum *datum);
 
-/* ISO 8601 in the usual forms; false: another form */
-typedef struct LyfMoment
-{
-	Timestamp	local;			/* as written, without the zone */
-	int			offset;			/* seconds east of UTC; 0 if not said */
-	bool		has_time;
-} LyfMoment;
-
-extern bool lyf_read_iso(const char *text, size_t len, LyfMoment *moment);
-
-/* 8-4-4-4-12 hexadecimal digits, or 32; out may be NULL */
-extern bool lyf_read_uuid(const char *text, size_t len, unsigned char *out);
-
 #endif							/* LYF_DECODE_INTERNAL_H */

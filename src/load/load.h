@@ -147,6 +147,16 @@ extern void lyf_rejects_add(LyfRejects *rejects, const LyfFailure *failure, cons
 extern void lyf_rejects_flush(LyfRejects *rejects); /* write what is collected */
 extern int64 lyf_rejects_count(const LyfRejects *rejects);
 
+/* in profile.c: what the data shows, learned as it is loaded */
+
+typedef struct LyfProfile LyfProfile;
+
+/* of rows of that kind, over all pieces of a run; in CurrentMemoryContext */
+extern LyfProfile *lyf_profile_begin(TupleDesc desc);
+
+/* into lyftron.schema_profile; afresh: instead of what is there, else together with it */
+extern void lyf_profile_store(const LyfProfile *profile, const char *pipeline, int64 run, bool afresh);
+
 /* in doubles.c: what came twice while a table is filled from nothing */
 
 typedef struct LyfDoubles LyfDoubles;
@@ -178,6 +188,7 @@ typedef struct LyfLoadSpec
 	LyfRejects *rejects;
 	const LyfScanControl *control;	/* of the scan, or NULL */
 	LyfValue   *heaps;			/* hidden heaps of an earlier piece: map of destination (OID) to what swap.c keeps, or NULL */
+	LyfProfile *profile;		/* is to see the rows, or NULL */
 	LyfDoubles *doubles;		/* has seen all that this run loaded into a table it began with empty, or NULL */
 	bool		goes_on;		/* an earlier piece has made or filled the destination: it must be there */
 	int64		loaded;			/* rows that earlier pieces put into the heaps */

@@ -148,6 +148,9 @@ extern void lyf_evolve_apply(LyfTable *table, List *steps, bool may_change);
 /* in cast.c: give the destination's fields the casts of the pipeline */
 extern void lyf_casts_apply(LyfLoad *load);
 
+/* in profile.c: look at a row of the query */
+extern void lyf_profile_row(LyfProfile *profile, const TupleTableSlot *slot);
+
 /* in convert.c */
 
 typedef struct LyfConversion LyfConversion;

@@ -248,6 +248,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	load->read++;
 	lyf_load_publish(load);
 	load->source = slot;
+	if (load->spec->profile != NULL)
+		lyf_profile_row(load->spec->profile, slot);
 	load->extracted_at = control != NULL && control->scanned ? control->extracted_at : load->now;
 	failure = lyf_record_id(load->record_id, slot, &load->id);
 	if (failure == NULL && load->spec->doubles != NULL)

@@ -98,3 +98,39 @@ COMMENT ON COLUMN lyftron.schema_impact.column_name IS 'the column; null: the ta
 COMMENT ON COLUMN lyftron.schema_impact.kind IS 'view, materialized view, function (in SQL with a body that is parsed) or pipeline';
 COMMENT ON COLUMN lyftron.schema_impact.object IS 'what depends on it';
 COMMENT ON COLUMN lyftron.schema_impact.depth IS 'over how many objects: 1, it uses the column itself';
+
+ALTER TABLE lyftron.schema_profile ADD FOREIGN KEY (pipeline) REFERENCES lyftron.pipeline (name) ON DELETE CASCADE;
+
+CREATE VIEW lyftron.schema_columns WITH (security_barrier) AS
+	SELECT v.pipeline, c.ordinal::integer AS position, c.doc ->> 'name' AS column_name, c.doc ->> 'type' AS declared_type,
+		coalesce((c.doc ->> 'not_null')::boolean, false) AS not_null, coalesce((c.doc ->> 'key')::boolean, false) AS in_key,
+		coalesce((c.doc ->> 'cursor')::boolean, false) AS is_cursor, c.doc ->> 'default' AS default_value,
+		CASE WHEN c.doc ->> 'type' ~ '^(text|character varying)' THEN lyftron.profile_type(f.seen)
+			WHEN f.greatest IS NULL THEN NULL
+			WHEN f.least >= -32768 AND f.greatest <= 32767 THEN 'smallint'
+			WHEN f.least >= -2147483648 AND f.greatest <= 2147483647 THEN 'integer' ELSE 'bigint' END AS seen_type,
+		f.rows, f.nulls, f.longest, f.least, f.greatest, f.shape, f.updated_at
+	FROM (SELECT DISTINCT ON (s.pipeline) s.pipeline, s.columns FROM lyftron.schema_version s WHERE s.pipeline IS NOT NULL
+			ORDER BY s.pipeline, s.version DESC) v
+		JOIN lyftron.pipeline p ON p.name = v.pipeline
+		CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(v.columns) WITH ORDINALITY AS c (doc, ordinal)
+		LEFT JOIN lyftron.schema_profile f ON f.pipeline = v.pipeline AND f.column_name = c.doc ->> 'name'
+	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
+GRANT SELECT ON lyftron.schema_columns TO PUBLIC;
+COMMENT ON VIEW lyftron.schema_columns IS 'columns of the sources of your pipelines: what is declared, and what the data showed';
+COMMENT ON COLUMN lyftron.schema_columns.pipeline IS 'the pipeline';
+COMMENT ON COLUMN lyftron.schema_columns.position IS 'its place';
+COMMENT ON COLUMN lyftron.schema_columns.column_name IS 'the column';
+COMMENT ON COLUMN lyftron.schema_columns.declared_type IS 'type that the source says';
+COMMENT ON COLUMN lyftron.schema_columns.not_null IS 'the source says that it is never null';
+COMMENT ON COLUMN lyftron.schema_columns.in_key IS 'part of the source''s primary key';
+COMMENT ON COLUMN lyftron.schema_columns.is_cursor IS 'the source''s cursor';
+COMMENT ON COLUMN lyftron.schema_columns.default_value IS 'its default at the source, as SQL';
+COMMENT ON COLUMN lyftron.schema_columns.seen_type IS 'of texts and integers: a narrower type that would hold what was seen; null: none would. Texts are looked at in the first 1024 rows of a run, then in one of 16';
+COMMENT ON COLUMN lyftron.schema_columns.rows IS 'rows that were looked at, since the last full refresh';
+COMMENT ON COLUMN lyftron.schema_columns.nulls IS 'of those the ones without a value';
+COMMENT ON COLUMN lyftron.schema_columns.longest IS 'bytes of the longest text';
+COMMENT ON COLUMN lyftron.schema_columns.least IS 'the smallest integer';
+COMMENT ON COLUMN lyftron.schema_columns.greatest IS 'the greatest integer';
+COMMENT ON COLUMN lyftron.schema_columns.shape IS 'what JSON looks like, of a sample of its values';
+COMMENT ON COLUMN lyftron.schema_columns.updated_at IS 'when a run last looked';

@@ -384,6 +384,19 @@ set_cursor(LyfLoadSpec *spec, const LyfRun *run, bool ordered)
 	spec->checkpoint_bytes = (int64) lyf_checkpoint_size * 1024;
 }
 
+/* A run that took up where another one stopped has not seen all. */
+static void
+begin_profile(LyfRun *run, TupleDesc desc)
+{
+	MemoryContext old;
+
+	if (run->profile != NULL || !lyf_learn_schema)
+		return;
+	old = MemoryContextSwitchTo(run->cxt);
+	run->profile = lyf_profile_begin(desc);
+	MemoryContextSwitchTo(old);
+}
+
 bool
 lyf_run_piece(LyfRun *run)
 {
@@ -394,6 +407,7 @@ lyf_run_piece(LyfRun *run)
 	LyfLoadResult result = {0};
 	LyfSource  *source;
 	PlannedStmt *plan;
+	TupleDesc	desc;
 	LyfLoad    *load;
 	char	   *sql;
 	bool		ordered;
@@ -413,7 +427,10 @@ lyf_run_piece(LyfRun *run)
 	spec.goes_on = run->phase != LYF_PHASE_FIRST || control.position != NULL;
 	if (keeps_cursor(run, source))
 		set_cursor(&spec, run, ordered);
-	load = lyf_load_begin(&spec, ExecCleanTypeFromTL(plan->planTree->targetlist));
+	desc = ExecCleanTypeFromTL(plan->planTree->targetlist);
+	begin_profile(run, desc);
+	spec.profile = run->profile;
+	load = lyf_load_begin(&spec, desc);
 	PopActiveSnapshot();
 
 	lyf_run_execute(plan, sql, lyf_load_receiver(load), source->shape != NULL ? &control : NULL);
@@ -429,5 +446,7 @@ lyf_run_piece(LyfRun *run)
 	keep_state(run, source, &control, &result);
 	count(run, &control, &result, more);
 	lyf_source_leave(&scope);
+	if (!more && run->profile != NULL)
+		lyf_profile_store(run->profile, p->name, run->id, is_full_refresh(run));
 	return more;
 }

@@ -122,6 +122,7 @@ typedef struct LyfRun
 	bool		changed;		/* there is more than one version of them */
 	LyfRejects *rejects;
 	LyfJobCounts counts;
+	LyfProfile *profile;		/* what the data shows, or NULL */
 	MemoryContext doubles_cxt;
 	LyfDoubles *doubles;		/* what it fills from nothing, or NULL */
 	/* where it stands: at first in cxt, after a piece in state_cxt */

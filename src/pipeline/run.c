@@ -196,6 +196,7 @@ start_afresh(void *arg)
 	run->heaps = NULL;
 	run->counts.read = 0;
 	run->counts.written = 0;
+	run->profile = NULL;
 	run->restarts++;
 	begin_doubles(run);
 	return true;
