@@ -9,6 +9,8 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
@@ -59,6 +61,9 @@ value_of(LyfConversion *conversion, Datum datum)
 		return lyf_value_bool(DatumGetBool(datum));
 	if (conversion->from == JSONBOID)
 		return lyf_value_from_jsonb(DatumGetJsonbP(datum));
+	/* as ISO 8601 has it, whatever the session's DateStyle */
+	if (conversion->from == DATEOID || conversion->from == TIMESTAMPOID || conversion->from == TIMESTAMPTZOID)
+		return lyf_value_string(JsonEncodeDateTime(palloc(MAXDATELEN + 1), datum, conversion->from, NULL));
 	text = OutputFunctionCall(&conversion->output, datum);
 	text = pg_server_to_any(text, strlen(text), PG_UTF8);
 	switch (conversion->from)

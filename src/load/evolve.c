@@ -30,6 +30,7 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "base/settings.h"
@@ -328,9 +329,22 @@ refuse(const LyfTable *table, const LyfStep *step, int level)
 				 errhint("Alter the pipeline's schema_policy to evolve, or name a type in its casts.")));
 }
 
+/* what is made a text must not look as the session likes it */
+static int
+enter_settings(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("timezone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
 void
 lyf_evolve_apply(LyfTable *table, List *steps, bool may_change)
 {
+	int			level;
 	ListCell   *lc;
 
 	/* before anything is done */
@@ -348,6 +362,7 @@ lyf_evolve_apply(LyfTable *table, List *steps, bool may_change)
 		if (step->kind != LYF_STEP_REFUSE && step->answer == LYF_ANSWER_ALERT && may_change)
 			refuse(table, step, WARNING);
 	}
+	level = enter_settings();
 	foreach(lc, steps)
 	{
 		const LyfStep *step = lfirst(lc);
@@ -361,4 +376,5 @@ lyf_evolve_apply(LyfTable *table, List *steps, bool may_change)
 		else if (step->kind == LYF_STEP_CONVERT)
 			step->field->converted = true;
 	}
+	AtEOXact_GUC(false, level);
 }

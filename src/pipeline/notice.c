@@ -66,10 +66,14 @@ describe_attribute(LyfValue *column, Relation rel, const char *name)
 		lyf_value_set(column, "default", lyf_value_string(expression));
 }
 
-static void
-take_label(void *arg, HeapTuple tuple, TupleDesc desc)
+static LyfCatalogPlan labels_plan = {
+	"SELECT enumlabel::text AS label FROM pg_catalog.pg_enum WHERE enumtypid = $1 ORDER BY enumsortorder"
+};
+
+static void *
+read_label(HeapTuple tuple, TupleDesc desc)
 {
-	lyf_value_append(arg, lyf_value_string(lyf_catalog_text(tuple, desc, "label")));
+	return lyf_catalog_text(tuple, desc, "label");
 }
 
 /* the values that a column may have, where they are a list */
@@ -83,8 +87,8 @@ describe_enum(LyfValue *column, const LyfSource *source, Form_pg_attribute attri
 	if (get_typtype(attribute->atttypid) == TYPTYPE_ENUM)
 	{
 		lyf_args_datum(&args, OIDOID, ObjectIdGetDatum(attribute->atttypid), false);
-		lyf_args_run(&args, "SELECT enumlabel::text AS label FROM pg_catalog.pg_enum WHERE enumtypid = $1 ORDER BY enumsortorder",
-					 take_label, labels);
+		foreach(lc, lyf_args_collect(&args, &labels_plan, read_label))
+			lyf_value_append(labels, lyf_value_string(lfirst(lc)));
 		lyf_value_set(column, "enum", labels);
 		return;
 	}

@@ -55,7 +55,7 @@ check_answer(const LyfValue *value)
 	LyfAnswer	answer;
 
 	if (!answer_of(lyf_value_text(value), &answer))
-		raise_unknown(lyf_value_to_text(value));
+		raise_unknown(value->kind == LYF_STRING ? value->u.text : lyf_value_to_text(value));
 }
 
 static bool

@@ -39,8 +39,10 @@ CREATE TABLE lyftron.schema_change (
 	after         jsonb,
 	severity      text NOT NULL CHECK (severity IN ('info', 'warning', 'error')),
 	evidence      text,
-	answer        text NOT NULL
+	answer        text NOT NULL,
+	alerted       boolean NOT NULL DEFAULT false
 );
+CREATE INDEX schema_change_untold ON lyftron.schema_change (id) WHERE NOT alerted;
 CREATE INDEX schema_change_pipeline ON lyftron.schema_change (pipeline, id);
 REVOKE ALL ON TABLE lyftron.schema_change FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('lyftron.schema_change', '');
@@ -59,6 +61,7 @@ COMMENT ON COLUMN lyftron.schema_change.before IS 'what it was';
 COMMENT ON COLUMN lyftron.schema_change.after IS 'what it is';
 COMMENT ON COLUMN lyftron.schema_change.severity IS 'info: nothing is lost; warning: something is gone or narrower; error: values or identities may not fit';
 COMMENT ON COLUMN lyftron.schema_change.evidence IS 'of a guess: what speaks for it';
+COMMENT ON COLUMN lyftron.schema_change.alerted IS 'alerts of the event schema were raised';
 COMMENT ON COLUMN lyftron.schema_change.answer IS 'what the pipeline''s policy answered: evolve, freeze, ignore or alert';
 
 CREATE TABLE lyftron.stream_rule (

@@ -1,6 +1,6 @@
 /*
  * alert.c
- *		Alerts: who is told when a pipeline failed, is well again, or is late.
+ *		Alerts: who is told when a pipeline failed, is well again, or is late, or when a source has changed its shape.
  *
  * What is told is JSON: a notification on the channel lyftron_alert and, for an alert with a
  * webhook, a task that brings it there; both in the transaction in which it came about.  An alert hears of
@@ -80,6 +80,18 @@ static LyfCatalogPlan late_plan = {
 	"  AND p.schedule IS NOT NULL AND NOT p.paused AND" HEARS " AND NOT" SUCCEEDED_SINCE("x.pipeline", "x.due_at") ")" TELL
 };
 
+/* changes of sources since the last tick: of pipelines, and of servers that the alert's owner may use */
+static LyfCatalogPlan changed_plan = {
+	"WITH changed AS (UPDATE lyftron.schema_change SET alerted = true WHERE NOT alerted RETURNING *),"
+	" told AS (SELECT a.name, a.owner, a.webhook, json_build_object('event', 'schema', 'pipeline', c.pipeline, 'server', c.server,"
+	"  'stream', c.stream, 'change', c.kind, 'column', c.column_name, 'severity', c.severity, 'evidence', c.evidence, 'answer', c.answer,"
+	"  'id', c.id, 'run', c.run, 'at', c.noticed_at)::text AS payload"
+	"  FROM changed c CROSS JOIN lyftron.alert a LEFT JOIN lyftron.pipeline p ON p.name = c.pipeline"
+	"  LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = c.server"
+	"  WHERE 'schema' = ANY (a.events) AND CASE WHEN c.pipeline IS NULL"
+	"   THEN a.pipeline IS NULL AND has_server_privilege(a.owner::oid, f.oid, 'USAGE') ELSE" HEARS " END)" TELL
+};
+
 void
 lyf_alert_ended(int64 task)
 {
@@ -106,6 +118,8 @@ lyf_alerts_tick(void)
 
 	lyf_args_datum(&args, TIMESTAMPTZOID, TimestampTzGetDatum(lyf_now()), false);
 	lyf_args_run_kept(&args, &late_plan, lyf_wake_row, NULL);
+	args.count = 0;
+	lyf_args_run_kept(&args, &changed_plan, lyf_wake_row, NULL);
 }
 
 static void
@@ -120,7 +134,7 @@ refuse(const char *what, const char *hint)
 static void
 check_events(List *events)
 {
-	static const char *const words[] = {"failed", "recovered", "late"};
+	static const char *const words[] = {"failed", "recovered", "late", "schema"};
 	bool		known = events != NIL;
 	ListCell   *lc;
 
@@ -133,7 +147,7 @@ check_events(List *events)
 		known = known && found;
 	}
 	if (!known)
-		refuse("an alert's events are wrong", "There are failed, recovered and late; give one of them or several.");
+		refuse("an alert's events are wrong", "There are failed, recovered, late and schema; give one of them or several.");
 }
 
 /* Nothing of what may be secret is in a message. */

@@ -15,7 +15,7 @@ SELECT pg_catalog.pg_extension_config_dump('lyftron.alert', '');
 COMMENT ON TABLE lyftron.alert IS 'alerts: who is told what of which pipelines';
 COMMENT ON COLUMN lyftron.alert.name IS 'name of the alert';
 COMMENT ON COLUMN lyftron.alert.owner IS 'role that made it; it hears of the pipelines that this role may use';
-COMMENT ON COLUMN lyftron.alert.events IS 'what it tells of: failed, recovered, late';
+COMMENT ON COLUMN lyftron.alert.events IS 'what it tells of: failed, recovered, late, schema (a change of a source)';
 COMMENT ON COLUMN lyftron.alert.pipeline IS 'the pipeline; null: all that the owner may use';
 COMMENT ON COLUMN lyftron.alert.webhook IS 'URL that it is sent to by POST; null: it is told by NOTIFY alone';
 COMMENT ON COLUMN lyftron.alert.headers IS 'headers that are sent along; secret';
@@ -42,7 +42,7 @@ GRANT SELECT ON lyftron.alerts TO PUBLIC;
 COMMENT ON VIEW lyftron.alerts IS 'your alerts';
 COMMENT ON COLUMN lyftron.alerts.name IS 'name of the alert';
 COMMENT ON COLUMN lyftron.alerts.owner IS 'role that made it; it hears of the pipelines that this role may use';
-COMMENT ON COLUMN lyftron.alerts.events IS 'what it tells of: failed, recovered, late';
+COMMENT ON COLUMN lyftron.alerts.events IS 'what it tells of: failed, recovered, late, schema (a change of a source)';
 COMMENT ON COLUMN lyftron.alerts.pipeline IS 'the pipeline; null: all that the owner may use';
 COMMENT ON COLUMN lyftron.alerts.webhook IS 'URL that it is sent to by POST; null: it is told by NOTIFY alone';
 COMMENT ON COLUMN lyftron.alerts.late_after IS 'so long after a time of its schedule a pipeline that has not succeeded is late; null: none is';
@@ -52,7 +52,7 @@ CREATE FUNCTION lyftron.create_alert(name text, events text[] DEFAULT '{failed,r
 	webhook text DEFAULT NULL, headers jsonb DEFAULT NULL, late_after interval DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_create_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION lyftron.create_alert(text, text[], text, text, jsonb, interval) IS
-	'have it told, by NOTIFY lyftron_alert and a webhook, when a pipeline failed, succeeds again, or is late';
+	'have it told, by NOTIFY lyftron_alert and a webhook, when a pipeline failed, succeeds again, or is late, or (event schema) when a source has changed its shape';
 
 CREATE FUNCTION lyftron.drop_alert(name text) RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_drop_alert' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

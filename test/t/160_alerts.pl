@@ -35,7 +35,7 @@ sub run_sums { return sql("SELECT lyftron.trigger('sums'); CALL lyftron.work()")
 
 # --- making one ---
 
-fails("SELECT lyftron.create_alert('a', '{failed,broken}')", qr/22023: an alert's events are wrong\nHINT:  There are failed, recovered and late/, 'events that there are');
+fails("SELECT lyftron.create_alert('a', '{failed,broken}')", qr/22023: an alert's events are wrong\nHINT:  There are failed, recovered, late and schema/, 'events that there are');
 fails("SELECT lyftron.create_alert('a', '{}')", qr/22023: an alert's events are wrong/, 'at least one');
 fails("SELECT lyftron.create_alert('a', pipeline => 'none')", qr/42704/, 'a pipeline that there is');
 fails("SET ROLE ann; SELECT lyftron.create_alert('a', pipeline => 'sums')", qr/42501/, 'and that one may use');
