@@ -97,6 +97,16 @@ sql(q{SELECT lyftron.create_pipeline('dead', kind => 'sql', source => 'SELECT 1'
 work();
 is(join(' ', map { "$_->{event} $_->{error}" } told('dead')), 'failed the session that ran it ended', 'a task whose session is gone for the last time');
 
+# --- a source that has changed ---
+
+sql('CREATE TABLE shape (id int PRIMARY KEY)');
+sql(q{SELECT lyftron.create_pipeline('shape', source => 'shape', destination => 'shaped'); SELECT lyftron.create_alert('shape', events => '{schema}', pipeline => 'shape', webhook => '} . "$hook/shape'); CALL lyftron.run('shape')");
+sql("ALTER TABLE shape ADD more text; CALL lyftron.run('shape')");
+work() for 1 .. 2;
+is(join(' ', map { "$_->{event} $_->{pipeline} $_->{change} $_->{column} $_->{severity} $_->{answer}" } told('shape')), 'schema shape column_added more info evolve', 'a change of a source is told, also of a run that was no task');
+work();
+is(scalar got('shape'), 1, 'once');
+
 # --- a webhook that is away, or does not want it ---
 
 fail_next('ops', 503, 2);
