@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/defrem.h"
