@@ -17,6 +17,7 @@ int			lyf_max_response_size;
 int			lyf_max_retry_wait;
 int			lyf_checkpoint_interval;
 int			lyf_checkpoint_size;
+int			lyf_schema_lock_timeout;
 int			lyf_schema_rewrite_limit;
 int			lyf_max_concurrency;
 int			lyf_reserved_workers;
@@ -58,6 +59,8 @@ static const IntSetting int_settings[] = {
 	&lyf_checkpoint_interval, 10000, 1, INT_MAX, GUC_UNIT_MS},
 	{"lyftron.checkpoint_size", "A pipeline commits at the first page boundary after this much data.",
 	&lyf_checkpoint_size, 64 * 1024, 1, MAX_KILOBYTES, GUC_UNIT_KB},
+	{"lyftron.schema_lock_timeout", "A run gives up when a change of its table has waited so long for those who use it, 0 never.",
+	&lyf_schema_lock_timeout, 10000, 0, INT_MAX, GUC_UNIT_MS},
 	{"lyftron.schema_rewrite_limit", "A table larger than this gets a new version of a column, where a wider type would write each row anew.",
 	&lyf_schema_rewrite_limit, 256 * 1024, 0, INT_MAX, GUC_UNIT_KB},
 	{"lyftron.max_concurrency", "Most requests of one read in flight at once, where the connector allows as many.",

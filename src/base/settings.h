@@ -11,6 +11,7 @@ extern int	lyf_max_response_size;	/* kB of one decoded response body */
 extern int	lyf_max_retry_wait;		/* s that one wait before a retry may last */
 extern int	lyf_checkpoint_interval;	/* ms */
 extern int	lyf_checkpoint_size;	/* kB */
+extern int	lyf_schema_lock_timeout;	/* ms that a change of a destination waits for its lock, 0 = for ever */
 extern int	lyf_schema_rewrite_limit;	/* kB of a table whose rows may be written anew for a wider type */
 extern int	lyf_max_concurrency;	/* requests of one read in flight at once */
 extern int	lyf_reserved_workers;	/* slots that are left free for others */

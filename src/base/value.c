@@ -406,11 +406,10 @@ find_link(LyfValue *map, const char *key, size_t key_len)
 	return found != NULL ? found : link;
 }
 
+/* put a member where find_link said */
 static void
-set_member(LyfValue *map, const char *key, size_t key_len, LyfValue *member)
+set_member(LyfValue *map, LyfValue **link, const char *key, size_t key_len, LyfValue *member)
 {
-	LyfValue  **link = find_link(map, key, key_len);
-
 	if (*link == NULL)
 		map->len++;
 	member->next = *link != NULL ? (*link)->next : NULL;
@@ -427,9 +426,9 @@ lyf_value_set(LyfValue *map, const char *key, LyfValue *member)
 	LyfValue  **link = find_link(map, key, key_len);
 
 	if (*link == NULL)
-		set_member(map, copy_bytes(key, key_len), key_len, member);
+		set_member(map, link, copy_bytes(key, key_len), key_len, member);
 	else if (*link != member)
-		set_member(map, (*link)->key, key_len, member);
+		set_member(map, link, (*link)->key, key_len, member);
 }
 
 void
@@ -481,7 +480,7 @@ lyf_value_merge(const LyfValue *base, const LyfValue *over)
 		if (!lyf_value_is(sources[i], LYF_MAP))
 			continue;
 		lyf_foreach(member, sources[i])
-			set_member(merged, member->key, member->key_len, lyf_value_alias(member));
+			set_member(merged, find_link(merged, member->key, member->key_len), member->key, member->key_len, lyf_value_alias(member));
 	}
 	return merged;
 }

@@ -27,7 +27,7 @@
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
 #include "mb/pg_wchar.h"
-#include "storage/bufmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -329,11 +329,17 @@ refuse(const LyfTable *table, const LyfStep *step, int level)
 				 errhint("Alter the pipeline's schema_policy to evolve, or name a type in its casts.")));
 }
 
-/* what is made a text must not look as the session likes it */
+/*
+ * What is made a text must not look as the session likes it.  Who waits for a table makes others wait who only want to
+ * read it: not for long.
+ */
 static int
 enter_settings(void)
 {
 	int			level = NewGUCNestLevel();
+
+	if (lyf_schema_lock_timeout > 0 && (LockTimeout == 0 || LockTimeout > lyf_schema_lock_timeout))
+		(void) set_config_option("lock_timeout", psprintf("%d", lyf_schema_lock_timeout), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 
 	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);

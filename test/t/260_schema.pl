@@ -305,4 +305,18 @@ for my $reader (@readers)
 	like(${ $reader->{err} }, qr/reads: [1-9]/, 'and it read');
 }
 
+# --- who uses the table for long ---
+
+sql('CREATE TABLE used (id int PRIMARY KEY); INSERT INTO used VALUES (1)');
+sql("SELECT lyftron.create_pipeline('used', source => 'used', destination => 't_used'); CALL lyftron.run('used'); ALTER TABLE used ADD more int");
+my $user = background_query($node, 'BEGIN; SELECT count(*) FROM t_used; SELECT pg_sleep(20)');
+wait_until(30, sub { sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)' AND wait_event = 'PgSleep'") == 1 });
+my ($status, undef, $gave_up) = $node->psql('postgres', "SET lyftron.schema_lock_timeout = '200ms'; \\set VERBOSITY verbose\nCALL lyftron.run('used')");
+like($gave_up, qr/55P03.*lock timeout/s, 'a change does not wait for long, nor has others wait');
+is(sql('SELECT count(*) FROM t_used'), 1, 'who reads goes on');
+sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)' AND pid <> pg_backend_pid()");
+eval { $user->{run}->finish };
+is((run_pipeline('used'))[0], 0, 'the next run does it');
+is(sql("SELECT count(*) FROM pg_attribute WHERE attrelid = 't_used'::regclass AND attname = 'more'"), 1, 'the column is there');
+
 done_testing();
