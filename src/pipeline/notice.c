@@ -374,7 +374,7 @@ lyf_run_refuse(const LyfRun *run)
 	if (run->refused == NULL)
 		return;
 	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 			 errmsg("the source of pipeline \"%s\" has changed", run->pipeline->name),
 			 errdetail("Its schema policy refuses: %s.", run->refused),
 			 errhint("lyftron.schema_changes shows the changes; SELECT lyftron.accept_schema(%s) accepts them.",
