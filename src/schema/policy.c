@@ -93,12 +93,12 @@ const LyfPolicy *
 lyf_policy_get(const char *text)
 {
 	LyfPolicy  *policy = palloc0(sizeof(LyfPolicy));
-	LyfValue   *map;
+	LyfValue   *map = NULL;
 
 	if (answer_of(text, &policy->fallback))
 		return policy;
 	if (text[strspn(text, " \t\r\n")] != '{' ||
-		lyf_json_parse_copy(text, strlen(text), &map) != NULL || map->kind != LYF_MAP)
+		lyf_json_parse_copy(text, strlen(text), &map) != NULL || !lyf_value_is(map, LYF_MAP))
 		raise_unknown(text);
 	check_answers(map);
 	policy->fallback = LYF_ANSWER_EVOLVE;
