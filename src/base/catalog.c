@@ -253,3 +253,10 @@ lyf_catalog_take_bool(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	*(bool *) arg = lyf_catalog_bool(tuple, desc, NameStr(TupleDescAttr(desc, 0)->attname));
 }
+
+Datum
+lyf_text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
+}

@@ -55,6 +55,9 @@ extern int64 lyf_catalog_integer(HeapTuple tuple, TupleDesc desc, const char *na
 extern Oid	lyf_catalog_oid(HeapTuple tuple, TupleDesc desc, const char *name);
 extern bool lyf_catalog_bool(HeapTuple tuple, TupleDesc desc, const char *name);
 
+/* a text as a Datum of a row that is made; NULL: *isnull */
+extern Datum lyf_text_or_null(const char *text, bool *isnull);
+
 /* each a LyfCatalogRow: column "id" into an int64; the first column, a boolean, into a bool */
 extern void lyf_catalog_take_id(void *arg, HeapTuple tuple, TupleDesc desc);
 extern void lyf_catalog_take_bool(void *arg, HeapTuple tuple, TupleDesc desc);

@@ -116,6 +116,7 @@ extern void lyf_value_print(StringInfo out, const LyfValue *value);
 extern void lyf_value_print_sorted(StringInfo out, const LyfValue *value);	/* keys sorted, compact: a partition's key */
 extern char *lyf_value_to_text(const LyfValue *value);	/* lyf_value_print into a palloc'd string */
 extern Jsonb *lyf_value_to_jsonb(const LyfValue *value);	/* raises on \u0000 as jsonb_in does, and where memory.h's limit is passed */
+extern Datum lyf_jsonb_or_null(const LyfValue *value, bool *isnull);	/* the same as a Datum of a row that is made; NULL: *isnull */
 extern LyfValue *lyf_value_from_jsonb(const Jsonb *jsonb);
 
 /*

@@ -165,6 +165,13 @@ lyf_value_to_jsonb(const LyfValue *value)
 	return JsonbValueToJsonb(&scalar);
 }
 
+Datum
+lyf_jsonb_or_null(const LyfValue *value, bool *isnull)
+{
+	*isnull = value == NULL;
+	return value != NULL ? JsonbPGetDatum(lyf_value_to_jsonb(value)) : (Datum) 0;
+}
+
 static LyfValue *
 make_string(const JsonbValue *jsonb)
 {

@@ -140,14 +140,6 @@ count_unsupported(const LyfConnector *connector)
 	return count;
 }
 
-/* a text of the manifest, or NULL */
-static void
-set_text(const json_t *json, Datum *value, bool *null)
-{
-	*null = !json_is_string(json);
-	*value = *null ? (Datum) 0 : CStringGetTextDatum(json_string_value(json));
-}
-
 /* an unchanged manifest keeps its version, so that nobody resolves it anew */
 static void
 store(const LyfConnector *connector, const char *manifest, bool shipped)
@@ -163,8 +155,8 @@ store(const LyfConnector *connector, const char *manifest, bool shipped)
 	values[3] = BoolGetDatum(shipped);
 	values[4] = Int32GetDatum(list_length(lyf_connector_stream_names(connector)));
 	values[5] = Int32GetDatum(count_unsupported(connector));
-	set_text(json_object_get(json_object_get(spec, "connection_specification"), "title"), &values[6], &nulls[6]);
-	set_text(json_object_get(spec, "documentation_url"), &values[7], &nulls[7]);
+	values[6] = lyf_text_or_null(json_string_value(json_object_get(json_object_get(spec, "connection_specification"), "title")), &nulls[6]);
+	values[7] = lyf_text_or_null(json_string_value(json_object_get(spec, "documentation_url")), &nulls[7]);
 	lyf_catalog_run("INSERT INTO lyftron.connector AS c (name, manifest, owner, shipped, streams, unsupported, title, documentation_url)"
 					" VALUES ($1, $2, $3::pg_catalog.regrole, $4, $5, $6, $7, $8)"
 					" ON CONFLICT (name, shipped) DO UPDATE SET manifest = EXCLUDED.manifest,"

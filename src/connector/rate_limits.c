@@ -13,17 +13,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "connector/connector.h"
 
 #define COLUMNS	13
-
-static Datum
-text_or_null(const char *text, bool *isnull)
-{
-	*isnull = text == NULL;
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-}
 
 static const char *
 limit_name(const LyfGateRow *row)
@@ -42,7 +36,7 @@ put_row(ReturnSetInfo *result, const LyfGateRow *row, const char *server)
 
 	interval->time = row->interval_ms * 1000;
 	values[0] = CStringGetTextDatum(server);
-	values[1] = text_or_null(OidIsValid(row->user) ? GetUserNameFromId(row->user, true) : NULL, &nulls[1]);
+	values[1] = lyf_text_or_null(OidIsValid(row->user) ? GetUserNameFromId(row->user, true) : NULL, &nulls[1]);
 	values[2] = CStringGetTextDatum(limit_name(row));
 	values[3] = Int32GetDatum(row->policy);
 	nulls[3] = row->policy <= 0;
@@ -56,7 +50,7 @@ put_row(ReturnSetInfo *result, const LyfGateRow *row, const char *server)
 	nulls[8] = row->policy >= 0;
 	values[9] = TimestampTzGetDatum(row->held_until);
 	nulls[9] = row->held_until == 0;
-	values[10] = text_or_null(row->held_by, &nulls[10]);
+	values[10] = lyf_text_or_null(row->held_by, &nulls[10]);
 	values[11] = BoolGetDatum(row->shared);
 	values[12] = TimestampTzGetDatum(row->updated_at);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

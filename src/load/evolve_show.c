@@ -24,25 +24,18 @@ static const char *const done[] = {
 };
 
 static void
-put_text(const char *text, Datum *value, bool *null)
-{
-	*null = text == NULL;
-	*value = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
-static void
 put_step(const LyfStep *step, ReturnSetInfo *result)
 {
 	Datum		values[7];
 	bool		nulls[7] = {false};
 
-	put_text(step->field != NULL ? step->field->source : step->column, &values[0], &nulls[0]);
-	put_text(lyf_change_name(step->change), &values[1], &nulls[1]);
-	put_text(lyf_answer_name(step->answer), &values[2], &nulls[2]);
-	put_text(done[step->kind], &values[3], &nulls[3]);
-	put_text(step->statement, &values[4], &nulls[4]);
+	values[0] = lyf_text_or_null(step->field != NULL ? step->field->source : step->column, &nulls[0]);
+	values[1] = lyf_text_or_null(lyf_change_name(step->change), &nulls[1]);
+	values[2] = lyf_text_or_null(lyf_answer_name(step->answer), &nulls[2]);
+	values[3] = lyf_text_or_null(done[step->kind], &nulls[3]);
+	values[4] = lyf_text_or_null(step->statement, &nulls[4]);
 	values[5] = BoolGetDatum(step->kind == LYF_STEP_WIDEN && step->rewrites);
-	put_text(step->obstacle, &values[6], &nulls[6]);
+	values[6] = lyf_text_or_null(step->obstacle, &nulls[6]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

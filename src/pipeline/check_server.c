@@ -20,7 +20,6 @@
 #include "utils/jsonb.h"
 
 #include "base/compat.h"
-#include "pipeline/fresh.h"
 #include "pipeline/pipeline_internal.h"
 
 LYF_FUNCTION_INFO_V1(lyf_check_schemas);
@@ -105,20 +104,6 @@ write_version(const Check *check, const char *stream, int version, const LyfValu
 	lyf_args_run(&args, "INSERT INTO lyftron.schema_version (server, stream, version, role, columns) VALUES ($1, $2, $3, $4::regrole, $5)", NULL, NULL);
 }
 
-static void
-set_text(Datum *value, bool *null, const char *text)
-{
-	*null = text == NULL;
-	*value = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
-static void
-set_value(Datum *value, bool *null, const LyfValue *json)
-{
-	*null = json == NULL;
-	*value = json != NULL ? JsonbPGetDatum(lyf_value_to_jsonb(json)) : (Datum) 0;
-}
-
 /* write a change down, tell it, and give it as a row */
 static void
 put_change(const Check *check, const char *stream, int version, const LyfChange *change)
@@ -147,13 +132,13 @@ put_change(const Check *check, const char *stream, int version, const LyfChange 
 		lyf_value_set(told, "column", lyf_value_string(change->column));
 	Async_Notify(LYF_SCHEMA_CHANNEL, lyf_value_to_text(told));
 
-	set_text(&values[0], &nulls[0], stream);
-	set_text(&values[1], &nulls[1], lyf_change_name(change->kind));
-	set_text(&values[2], &nulls[2], change->column);
-	set_value(&values[3], &nulls[3], change->before);
-	set_value(&values[4], &nulls[4], change->after);
-	set_text(&values[5], &nulls[5], lyf_change_severity(change->kind));
-	set_text(&values[6], &nulls[6], change->evidence);
+	values[0] = lyf_text_or_null(stream, &nulls[0]);
+	values[1] = lyf_text_or_null(lyf_change_name(change->kind), &nulls[1]);
+	values[2] = lyf_text_or_null(change->column, &nulls[2]);
+	values[3] = lyf_jsonb_or_null(change->before, &nulls[3]);
+	values[4] = lyf_jsonb_or_null(change->after, &nulls[4]);
+	values[5] = lyf_text_or_null(lyf_change_severity(change->kind), &nulls[5]);
+	values[6] = lyf_text_or_null(change->evidence, &nulls[6]);
 	tuplestore_putvalues(check->result->setResult, check->result->setDesc, values, nulls);
 }
 

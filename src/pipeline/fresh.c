@@ -21,7 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "pipeline/fresh.h"
+#include "pipeline/pipeline_internal.h"
 
 LYF_FUNCTION_INFO_V1(lyf_refresh_foreign_schema);
 
@@ -186,21 +186,13 @@ static void
 put_change(ReturnSetInfo *result, HeapTuple tuple, TupleDesc desc, bool executed)
 {
 	static const char *const names[] = {"foreign_table", "change", "column_name", "statement"};
-	const char *obstacle = obstacle_of(tuple, desc);
 	Datum		values[6] = {0};
 	bool		nulls[6] = {false};
 
 	for (int i = 0; i < lengthof(names); i++)
-	{
-		char	   *text = lyf_catalog_text(tuple, desc, names[i]);
-
-		nulls[i] = text == NULL;
-		values[i] = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
-	}
+		values[i] = lyf_text_or_null(lyf_catalog_text(tuple, desc, names[i]), &nulls[i]);
 	values[4] = BoolGetDatum(executed);
-	nulls[5] = obstacle == NULL;
-	if (obstacle != NULL)
-		values[5] = CStringGetTextDatum(obstacle);
+	values[5] = lyf_text_or_null(obstacle_of(tuple, desc), &nulls[5]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

@@ -144,6 +144,22 @@ typedef struct LyfRun
 	LyfSliceTally tally;
 } LyfRun;
 
+/* in fresh.c: what a foreign server has now */
+
+typedef struct LyfFreshStream
+{
+	char	   *identity;		/* its name among all of the server's, with the schema of the remote side where it has one */
+	char	   *name;
+	char	   *remote;			/* that schema */
+	LyfValue   *columns;		/* as a schema has them */
+} LyfFreshStream;
+
+/*
+ * The streams of a server, a List of LyfFreshStream *, in CurrentMemoryContext; remote: of this schema of its, NULL: of those
+ * that tables were imported from.  As the current user, who must be allowed to make a schema and to use the server.
+ */
+extern List *lyf_fresh_streams(Oid server, const char *remote);
+
 /* in notice.c */
 
 #define LYF_SCHEMA_CHANNEL	"lyftron_schema"	/* of NOTIFY: changes of sources */

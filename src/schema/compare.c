@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "base/json.h"
 #include "schema/schema.h"
@@ -272,20 +273,6 @@ lyf_schema_compare(const LyfValue *before, const LyfValue *after)
 	return changes;
 }
 
-static Datum
-jsonb_or_null(const LyfValue *value, bool *isnull)
-{
-	*isnull = value == NULL;
-	return value != NULL ? JsonbPGetDatum(lyf_value_to_jsonb(value)) : (Datum) 0;
-}
-
-static Datum
-text_or_null(const char *text, bool *isnull)
-{
-	*isnull = text == NULL;
-	return text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
 /* lyftron.compare_schemas(before jsonb, after jsonb) */
 Datum
 lyf_compare_schemas(PG_FUNCTION_ARGS)
@@ -302,12 +289,12 @@ lyf_compare_schemas(PG_FUNCTION_ARGS)
 		Datum		values[6];
 		bool		nulls[6];
 
-		values[0] = text_or_null(lyf_change_name(change->kind), &nulls[0]);
-		values[1] = text_or_null(change->column, &nulls[1]);
-		values[2] = jsonb_or_null(change->before, &nulls[2]);
-		values[3] = jsonb_or_null(change->after, &nulls[3]);
-		values[4] = text_or_null(lyf_change_severity(change->kind), &nulls[4]);
-		values[5] = text_or_null(change->evidence, &nulls[5]);
+		values[0] = lyf_text_or_null(lyf_change_name(change->kind), &nulls[0]);
+		values[1] = lyf_text_or_null(change->column, &nulls[1]);
+		values[2] = lyf_jsonb_or_null(change->before, &nulls[2]);
+		values[3] = lyf_jsonb_or_null(change->after, &nulls[3]);
+		values[4] = lyf_text_or_null(lyf_change_severity(change->kind), &nulls[4]);
+		values[5] = lyf_text_or_null(change->evidence, &nulls[5]);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
