@@ -30,6 +30,18 @@ SELECT id, a, n, n__v2, more FROM inc ORDER BY id LIMIT 1;
 SELECT id, a, n, n__v2, n__v3, more FROM whole ORDER BY id LIMIT 1;
 SELECT id, a, n, n__v2, more FROM sliced ORDER BY id LIMIT 1;
 
+-- names that are taken, and names as long as names can be
+CREATE TABLE odd (id int PRIMARY KEY, x text, x__v2 text, a23456789012345678901234567890123456789012345678901234567890123 date);
+INSERT INTO odd VALUES (1, '1', 'own', '2026-01-01');
+SELECT lyftron.create_pipeline('odd', source => 'odd', destination => 'odd_copy', mode => 'incremental', primary_key => '{id}');
+CALL lyftron.run('odd');
+ALTER TABLE odd ALTER x TYPE int USING x::int, ALTER a23456789012345678901234567890123456789012345678901234567890123 TYPE int USING 5;
+CALL lyftron.run('odd');
+ALTER TABLE odd ALTER x TYPE date USING '2026-02-02', ALTER a23456789012345678901234567890123456789012345678901234567890123 TYPE uuid USING NULL;
+CALL lyftron.run('odd');
+SELECT to_jsonb(o) - '{_lyftron_id,_lyftron_run,_lyftron_extracted_at,_lyftron_loaded_at}'::text[] FROM odd_copy o;
+SELECT lyftron.drop_pipeline('odd');
+
 -- inside a transaction block it is all or nothing
 BEGIN;
 ALTER TABLE src ADD inside int DEFAULT 1;

@@ -244,7 +244,10 @@ plan_type(List **steps, const LyfLoadSpec *spec, const LyfTable *table, LyfField
 	}
 	else
 	{
-		step->column = version_name(field->source, version + 1);
+		/* the source may have a column that is called so */
+		do
+			step->column = version_name(field->source, ++version);
+		while (get_attnum(table->dest, step->column) != InvalidAttrNumber || is_field(table, step->column));
 		step->statement = add_column(table, field, step->column);
 	}
 	plan_answer(spec, change, field, step);
