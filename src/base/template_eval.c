@@ -14,6 +14,9 @@
 #include "base/datetime.h"
 #include "base/template_internal.h"
 
+/* expressions in each other, between two looks at the stack */
+#define LEVELS_PER_CHECK	16
+
 const LyfValue lyf_template_undefined = {.kind = LYF_UNDEFINED};
 
 /* stands for a method that is not called */
@@ -74,15 +77,20 @@ lyf_template_fail_limit(LyfEval *ev, const char *what)
 	return lyf_template_fail(ev, LYF_TROUBLE_OTHER, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "%s", what);
 }
 
-/* count one step */
+static inline LyfFailure *
+count_step(LyfEval *ev)
+{
+	if (unlikely(++ev->steps > LYF_TEMPLATE_MAX_STEPS))
+		return lyf_template_fail_limit(ev, "a template takes too many steps");
+	CHECK_FOR_INTERRUPTS();
+	return lyf_template_check_memory(ev);
+}
+
 LyfFailure *
 lyf_template_step(LyfEval *ev)
 {
 	check_stack_depth();
-	if (++ev->steps > LYF_TEMPLATE_MAX_STEPS)
-		return lyf_template_fail_limit(ev, "a template takes too many steps");
-	CHECK_FOR_INTERRUPTS();
-	return lyf_template_check_memory(ev);
+	return count_step(ev);
 }
 
 /* nothing that an evaluation makes is freed before its end: what it makes in all is bounded */
@@ -97,8 +105,16 @@ lyf_template_check_memory(LyfEval *ev)
 LyfFailure *
 lyf_template_run(LyfEval *ev, const LyfNode *node, LyfValue **result)
 {
-	LYF_TRY(lyf_template_step(ev));
-	return node->run(ev, node, result);
+	LyfFailure *failure;
+
+	/* a few levels take little of the room that the stack has behind its limit */
+	if (++ev->nesting % LEVELS_PER_CHECK == 0)
+		check_stack_depth();
+	failure = count_step(ev);
+	if (failure == NULL)
+		failure = node->run(ev, node, result);
+	ev->nesting--;
+	return failure;
 }
 
 LyfValue *

@@ -52,6 +52,7 @@ typedef struct LyfEval
 	LyfVariable *variables;		/* newest first */
 	int			depth;			/* loops around */
 	int			steps;
+	int			nesting;		/* expressions around */
 	Size		memory;			/* of CurrentMemoryContext before it */
 	StringInfo	out;			/* rendered so far; NULL in a single expression */
 	LyfTrouble	trouble;		/* of the failure that was returned */
