@@ -111,6 +111,7 @@ lyf_vault_writer_begin(LyfFeed *feed)
 		lyf_candidates_begin(feed);
 	else
 		writer->bulk = GetBulkInsertState();
+	writer->other = table_slot_create(writer->rel, NULL);
 	writer->flush_cxt = AllocSetContextCreate(feed->stage->cxt, "lyftron vault flush", ALLOCSET_DEFAULT_SIZES);
 	return writer;
 }
@@ -134,8 +135,6 @@ find_other(LyfVaultWriter *writer, Relation index, Datum hash, ItemPointer own)
 
 	InitDirtySnapshot(dirty);
 	lyf_probe_key(index, hash, &key);
-	if (writer->other == NULL)
-		writer->other = table_slot_create(writer->rel, NULL);
 	scan = lyf_index_beginscan(writer->rel, index, &dirty, 1);
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (!other.there && !TransactionIdIsValid(other.xid) && index_getnext_slot(scan, ForwardScanDirection, writer->other))
@@ -286,8 +285,7 @@ lyf_vault_writer_end(LyfVaultWriter *writer)
 	}
 	for (int i = 0; i < BATCH_ROWS && writer->batch[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(writer->batch[i]);
-	if (writer->other != NULL)
-		ExecDropSingleTupleTableSlot(writer->other);
+	ExecDropSingleTupleTableSlot(writer->other);
 	for (int i = 0; i < writer->index_count; i++)
 		index_close(writer->indexes[i].rel, NoLock);
 	MemoryContextDelete(writer->flush_cxt);
