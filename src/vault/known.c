@@ -12,6 +12,8 @@
 #include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -58,6 +60,7 @@ struct LyfKnown
 	int			key_size;
 	Size		entry_size;
 	const uint8 *sought;
+	int			rotate;			/* bits: see hash_of */
 	int64		limit;			/* entries that fit into memory */
 	int64		rows;			/* of the table, as estimated */
 	bool		complete;		/* all keys of the table are here */
@@ -79,14 +82,17 @@ digest_of(const LyfKnown *known, uint32 number)
 	return number == SOUGHT ? known->sought : (const uint8 *) entry_at(known, number);
 }
 
-/* digests are as good as random */
+/*
+ * Digests are as good as random.  A slot is found by the low bits of a hash, and tables are in the order of their keys for the most part: with
+ * the digest's high bits there, rows that follow each other go into slots that do.
+ */
 static inline uint32
 hash_of(const LyfKnown *known, uint32 number)
 {
 	uint32		hash;
 
 	memcpy(&hash, digest_of(known, number), sizeof(hash));
-	return hash;
+	return pg_rotate_left32(pg_ntoh32(hash), known->rotate);
 }
 
 static inline bool
@@ -114,10 +120,18 @@ key_of(const LyfKnown *known, uint32 number)
 	return (LyfKnownKey *) (entry_at(known, number) + MAXALIGN(known->key_size));
 }
 
+/* the hash table, for so many entries */
+static void
+create_slots(LyfKnown *known, int64 entries)
+{
+	known->keys = keys_create(known->cxt, entries, known);
+	known->rotate = pg_leftmost_one_pos64(known->keys->size) & 31;
+}
+
 static void
 create_table(LyfKnown *known)
 {
-	known->keys = keys_create(known->cxt, 1024, known);
+	create_slots(known, 1024);
 	known->chunks = MemoryContextAllocZero(known->cxt, sizeof(char *) * (known->limit / CHUNK_ENTRIES + 2));
 	known->count = 0;
 }
@@ -141,6 +155,21 @@ enter(LyfKnown *known, const uint8 *digest)
 		memcpy(entry_at(known, slot->number), digest, known->key_size);
 	}
 	return key_of(known, slot->number);
+}
+
+/* Make room for so many entries. */
+static void
+expect_entries(LyfKnown *known, int64 entries)
+{
+	bool		found;
+
+	keys_destroy(known->keys);
+	create_slots(known, Min(Max(entries, 1024), known->limit));
+	for (uint32 i = 0; i < known->count; i++)
+	{
+		known->sought = (const uint8 *) entry_at(known, i);
+		keys_insert(known->keys, SOUGHT, &found)->number = i;
+	}
 }
 
 /* A row of the table: of a satellite the latest version of each key is kept. */
@@ -177,6 +206,7 @@ read_table(LyfKnown *known)
 	TableScanDesc scan = table_beginscan(known->feed->rel, snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(known->feed->rel, NULL);
 
+	expect_entries(known, known->rows + known->count);
 	known->complete = true;
 	known->adds = known->adds && known->feed->table->kind->class != LYF_VAULT_SATELLITE;
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -249,6 +279,24 @@ lyf_known_expect(LyfKnown *known)
 		judge_trial(known);
 	if (!known->complete && !known->too_large && known->expected > known->rows / LOOKUP_COST)
 		read_table(known);
+}
+
+void
+lyf_known_fetch_slot(LyfKnown *known, const uint8 *digest)
+{
+	known->sought = digest;
+	__builtin_prefetch(&known->keys->data[hash_of(known, SOUGHT) & known->keys->sizemask]);
+}
+
+void
+lyf_known_fetch_entry(LyfKnown *known, const uint8 *digest)
+{
+	Slot	   *slot;
+
+	known->sought = digest;
+	slot = &known->keys->data[hash_of(known, SOUGHT) & known->keys->sizemask];
+	if (slot->status == keys_SH_IN_USE)
+		__builtin_prefetch(entry_at(known, slot->number));
 }
 
 LyfKnownKey *

@@ -200,6 +200,10 @@ extern bool lyf_known_is_complete(const LyfKnown *known);	/* does it have all of
 extern void lyf_known_expect(LyfKnown *known);
 extern LyfKnownKey *lyf_known_find(LyfKnown *known, const uint8 *digest);	/* NULL: not known */
 extern LyfKnownKey *lyf_known_add(LyfKnown *known, const uint8 *digest);	/* NULL: it has come to its limit */
+
+/* have what find will look at come into the processor's cache: first the slots of all tables, and then the entries */
+extern void lyf_known_fetch_slot(LyfKnown *known, const uint8 *digest);
+extern void lyf_known_fetch_entry(LyfKnown *known, const uint8 *digest);
 extern void lyf_known_end(LyfKnown *known);
 
 /* in probe.c: looks into the index of a table's primary key, whose first column is the hash */

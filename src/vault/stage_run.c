@@ -88,6 +88,28 @@ make_hashes(LyfStage *stage)
 	}
 }
 
+/* What the feeds look at is all over memory: ask for it at once. */
+static void
+fetch_known(const LyfStage *stage)
+{
+	ListCell   *lc;
+
+	foreach(lc, stage->feeds)
+	{
+		const LyfFeed *feed = lfirst(lc);
+
+		if (feed->known != NULL)
+			lyf_known_fetch_slot(feed->known, lyf_feed_key_hash(feed)->digest);
+	}
+	foreach(lc, stage->feeds)
+	{
+		const LyfFeed *feed = lfirst(lc);
+
+		if (feed->known != NULL)
+			lyf_known_fetch_entry(feed->known, lyf_feed_key_hash(feed)->digest);
+	}
+}
+
 /* The greatest value of the increment is the position of the next load. */
 static void
 observe_increment(Reader *reader)
@@ -125,6 +147,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	stage->rows++;
 	make_texts(stage);
 	make_hashes(stage);
+	fetch_known(stage);
 	observe_increment(reader);
 	foreach(lc, stage->feeds)
 	{
