@@ -99,8 +99,11 @@ is(sql(q{SELECT count(*) FROM memory.sat_thing WHERE hash_diff <> lyftron.hash_d
 make_vault('broken', '{}');
 my ($code, $out, $err) = $node->psql('postgres', q{SET statement_timeout = 5; SELECT * FROM lyftron.load_vault('broken')});
 like($err, qr/canceling statement due to statement timeout/, 'a load is cancelled');
-($code, $out, $err) = $node->psql('postgres', q{SET temp_file_limit = '64kB'; SET maintenance_work_mem = '1MB'; SELECT * FROM lyftron.load_vault('broken')});
-like($err, qr/temporary file size exceeds/, 'a load has no room for its sorts') unless watched();
+unless (watched())    # there are too few rows for temporary files
+{
+	($code, $out, $err) = $node->psql('postgres', q{SET temp_file_limit = '64kB'; SET maintenance_work_mem = '1MB'; SELECT * FROM lyftron.load_vault('broken')});
+	like($err, qr/temporary file size exceeds/, 'a load has no room for its sorts');
+}
 is(sql('SELECT (SELECT count(*) FROM broken.hub_thing) + (SELECT count(*) FROM broken.sat_thing)'), '4', 'nothing of them is there but ghosts');
 is(sql(q{SELECT count(*) FROM lyftron.vault_loads WHERE vault = 'broken'}), '0', 'nor in the log');
 sql(q{SELECT * FROM lyftron.load_vault('broken')});
