@@ -93,6 +93,13 @@ CREATE TYPE vh_pair AS (a integer);
 CREATE FUNCTION vh_cast(vh_pair, integer, boolean) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN format('%s, typmod %s, explicit %s', ($1).a, $2, $3);
 CREATE CAST (vh_pair AS varchar) WITH FUNCTION vh_cast(vh_pair, integer, boolean);
 SELECT lyftron.hash_key('{}', ROW(7)::vh_pair) = lyftron.hash_key('{}', ROW(7)::vh_pair::varchar) AS cast_as_in_sql, ROW(7)::vh_pair::varchar;
+-- an error in it leaves the session its settings
+CREATE OR REPLACE FUNCTION vh_cast(vh_pair, integer, boolean) RETURNS varchar LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE 'no text'; END $$;
+SET DateStyle = 'German';
+SET bytea_output = 'escape';
+SELECT lyftron.hash_key('{}', ROW(7)::vh_pair);
+SELECT date '2024-02-29' AS day, '\x5c41'::bytea AS bytes;
+RESET DateStyle; RESET bytea_output;
 DROP TYPE vh_pair CASCADE;
 
 -- what is wrong
