@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep time);
 
 my $seed = $ENV{LYFTRON_SEED} // 4711;
 srand($seed);
-my $scale = watched() ? 0.02 : 1;    # of the scale 0.1
+my $scale = watched() ? 0.1 : 1;    # of the scale 0.1
 my $node = new_node('main', "timezone = UTC\nautovacuum = off\nrestart_after_crash = on\nmax_wal_size = 4GB\nmaintenance_work_mem = 256MB\nwork_mem = 256MB\n", '--encoding=UTF8', '--locale=C.UTF-8');
 my %profiles = (lyftron => 'lyftron', adv => 'automate_dv');    # of vaults
 
@@ -352,8 +352,7 @@ sub same_hashes
 	IPC::Run::run([ 'python3', 'test/differential/vault_hashes.py', $profile, join(',', @$keys), join(',', @$columns) ], \"$rows\n", \$out, \$err) or die $err;
 	my %python = map { $_ => 1 } split /\n/, $out;
 	my %ours = map { $_ => 1 } split /\n/, sql($found);
-	cmp_ok(scalar keys %python, '>', 1000, "$vault: more than 1000 hashes of $source by Python");
-	is(join(',', (sort grep { !$ours{$_} } keys %python)[ 0 .. 2 ] ? 'missing' : ''), '', "$vault: they are in the vault") if 0;
+	cmp_ok(scalar keys %python, '>', 1000 * $scale, "$vault: a thousand hashes of $source by Python");
 	is(scalar(grep { !$ours{$_} } keys %python), 0, "$vault: all of them are in the vault");
 }
 
@@ -412,7 +411,9 @@ sub load_and_kill
 	my ($vault, $hard) = @_;
 	my $query = background_query($node, "SET application_name = 'loader'; " . join ' ', map { "SELECT count(*) FROM lyftron.load_vault('$vault', 'stage.$_');" } @order);
 	my $pid;
-	wait_until(10, sub { $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'loader' AND state = 'active'}); return $pid; }) or return 0;
+	my $over = sub { $query->{run}->pump_nb; return !$query->{run}->pumpable };
+	wait_until(10, sub { $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'loader' AND state = 'active'}); return $pid || $over->(); });
+	if (!$pid) { $query->{run}->finish; return 0; }
 	sleep(rand($usual));
 	my $at_work = sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND state = 'active'");
 	if ($at_work) { $hard ? kill('KILL', $pid) : sql("SELECT pg_terminate_backend($pid)"); }
