@@ -12,7 +12,13 @@ SELECT lyftron.hash_key_text('{"profile": "automate_dv", "algorithm": "sha256"}'
 SELECT lyftron.hash_diff_text('{"profile": "automate_dv"}', 'abc', 'x', true, date '2024-02-29', 1.5::float8, 1, 1.50, timestamp '2024-02-29 01:02:03', timestamptz '2024-02-29 01:02:03+00')
 	= 'd9ad5c1d64fb63080dafe9029825d592' AS difference;
 
--- the same as SQL, over many values
+-- a key of one column is compared with no text of nulls
+SELECT lyftron.hash_key_text('{"profile": "automate_dv"}', '^^') = md5('^^') AS single, lyftron.hash_key('{"profile": "automate_dv"}', ' ') IS NULL AS empty,
+	lyftron.hash_diff_text('{"profile": "automate_dv"}', NULL::text) = md5('^^') AS difference;
+
+-- the same as SQL, over many values; the casts in it need the settings that the functions do without
+SET DateStyle = ISO;
+SET TimeZone = 'UTC';
 CREATE TABLE vh_rows AS SELECT i, CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN '  v' || i || ' ' ELSE 'Value ' || i || repeat('x', i % 7) END AS a,
 	(i * 37) % 11 / 4.0 AS b, date '2020-01-01' + i AS c, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END AS d, chr(97 + i % 26) || '|\' || chr(65 + i % 26) AS e
 	FROM generate_series(1, 500) i;
@@ -23,6 +29,26 @@ SELECT count(*), count(*) FILTER (WHERE lyftron.hash_key('{"profile": "automate_
 	count(*) FILTER (WHERE lyftron.hash_key_text('{"profile": "datavault4dbt"}', a, b, d) IS DISTINCT FROM
 		md5(upper(concat_ws('||', coalesce('"' || trim(a) || '"', '^^'), coalesce('"' || trim(b::varchar) || '"', '^^'), coalesce('"' || trim(d::varchar) || '"', '^^'))))) AS datavault4dbt
 	FROM vh_rows;
+
+-- texts of little else than what rules look at
+CREATE TABLE vh_texts AS SELECT i, CASE WHEN i % 11 > 0 THEN translate(substr(md5(i::text), 1, i % 13), '0123456789abcdef', U&'\005C""^^||\000A\000A\0009\000B\000D  a\00E9z') END AS a,
+	CASE WHEN i % 7 > 0 THEN translate(substr(md5(i::text), 20, i % 12), '0123456789abcdef', U&'\005C\005C"^^||N\000A\0009\000B\000D  \00E9z') END AS b FROM generate_series(1, 2000) i;
+CREATE FUNCTION vh_quoted(value text) RETURNS text LANGUAGE sql RETURN coalesce('"' || replace(replace(regexp_replace(regexp_replace(trim(BOTH ' ' FROM value), '\\', '\\\\'),
+	'"', 'dv4dbt-quote-replacement'), '^^', 'dv4dbt-null-replacement'), '||', 'dv4dbt-concat-replacement') || '"', '^^');
+CREATE FUNCTION vh_escaped(value text) RETURNS text LANGUAGE sql RETURN coalesce(replace(replace(value, '\', '\\'), '|', '\|'), '\N');
+SELECT count(*), count(DISTINCT (a, b)) > 1500 AS various,
+	count(*) FILTER (WHERE lyftron.hash_key_text('{"profile": "automate_dv"}', a, b) IS DISTINCT FROM
+		md5(nullif(concat_ws('||', coalesce(nullif(upper(trim(a)), ''), '^^'), coalesce(nullif(upper(trim(b)), ''), '^^')), '^^||^^'))) AS automate_dv,
+	count(*) FILTER (WHERE lyftron.hash_diff_text('{"profile": "datavault4dbt"}', a, b) IS DISTINCT FROM
+		coalesce(md5(nullif(regexp_replace(regexp_replace(regexp_replace(regexp_replace(upper(concat(vh_quoted(a), '||', vh_quoted(b))), '\n', ''), '\t', ''), '\v', ''), '\r', ''), '^^||^^')),
+			repeat('0', 32))) AS datavault4dbt,
+	count(*) FILTER (WHERE lyftron.hash_key_text('{}', a, b) IS DISTINCT FROM CASE WHEN a IS NULL AND b IS NULL THEN repeat('0', 32)
+		ELSE md5(vh_escaped(btrim(a, E' \t\n\x0B\f\r')) || '|' || vh_escaped(btrim(b, E' \t\n\x0B\f\r'))) END) AS lyftron,
+	count(*) FILTER (WHERE lyftron.hash_diff_text('{}', a, b) IS DISTINCT FROM
+		md5(CASE WHEN b IS NOT NULL THEN vh_escaped(a) || '|' || vh_escaped(b) || '|' WHEN a IS NOT NULL THEN vh_escaped(a) || '|' ELSE '' END)) AS lyftron_difference
+	FROM vh_texts;
+RESET DateStyle; RESET TimeZone;
+
 -- SHA-1 by an independent vector, and single values
 SELECT lyftron.hash_key_text('{"algorithm": "sha1"}', 'abc'), lyftron.hash_key_text('{}', 'abc') = md5('abc') AS md5;
 
@@ -47,6 +73,11 @@ SELECT count(DISTINCT hash), count(*) FROM vh_settings;
 SELECT lyftron.hash_key('{}', 'a|b', 'c') <> lyftron.hash_key('{}', 'a', 'b|c') AS delimiters, lyftron.hash_key('{}', '\N', 'c') <> lyftron.hash_key('{}', NULL, 'c') AS nulls,
 	lyftron.hash_key('{}', '', 'c') <> lyftron.hash_key('{}', NULL, 'c') AS empty, lyftron.hash_diff('{}', '') <> lyftron.hash_diff('{}', NULL::text) AS empty_difference,
 	lyftron.hash_diff('{}', 'a', NULL::text) = lyftron.hash_diff('{}', 'a') AS new_column, lyftron.hash_diff('{}', NULL::text, 'a') <> lyftron.hash_diff('{}', 'a') AS moved;
+-- all pairs of short texts of what is escaped: as many hashes as pairs, where a package has fewer
+WITH letters(c) AS (VALUES ('\'), ('|'), ('N'), ('')), texts(t) AS (SELECT DISTINCT a.c || b.c || c.c FROM letters a, letters b, letters c UNION ALL SELECT NULL),
+	pairs AS MATERIALIZED (SELECT a.t AS a, b.t AS b FROM texts a, texts b)
+	SELECT count(*), count(DISTINCT lyftron.hash_key('{}', a, b)) AS keys, count(DISTINCT lyftron.hash_diff('{}', a, b)) AS differences,
+		count(DISTINCT lyftron.hash_key('{"profile": "automate_dv"}', a, b)) < count(*) AS fewer FROM pairs;
 SELECT lyftron.hash_key('{}', NULL::text, NULL::integer), lyftron.hash_key('{"profile": "automate_dv"}', NULL::text, '  '), lyftron.hash_diff('{"profile": "datavault4dbt"}', NULL::text);
 
 -- settings, one by one
@@ -56,6 +87,20 @@ SELECT lyftron.hash_key('{"case": "upper"}', 'abc') = lyftron.hash_key('{}', 'AB
 	lyftron.hash_key_text('{"profile": "automate_dv", "delimiter": "::", "null": "-"}', 'a', NULL::text, 'b') = md5('A::-::B') AS texts,
 	lyftron.hash_diff_text('{"profile": "datavault4dbt", "diff_trailing": "rtrim", "diff_case": "keep"}', 'a', NULL::text) = md5('"a"') AS rtrim;
 SELECT lyftron.hash_key('{}', VARIADIC ARRAY[1, NULL, 3]) = lyftron.hash_key('{}', 1, NULL::integer, 3) AS variadic_array;
+
+-- a cast that takes a typmod, and how it was called for
+CREATE TYPE vh_pair AS (a integer);
+CREATE FUNCTION vh_cast(vh_pair, integer, boolean) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN format('%s, typmod %s, explicit %s', ($1).a, $2, $3);
+CREATE CAST (vh_pair AS varchar) WITH FUNCTION vh_cast(vh_pair, integer, boolean);
+SELECT lyftron.hash_key('{}', ROW(7)::vh_pair) = lyftron.hash_key('{}', ROW(7)::vh_pair::varchar) AS cast_as_in_sql, ROW(7)::vh_pair::varchar;
+-- an error in it leaves the session its settings
+CREATE OR REPLACE FUNCTION vh_cast(vh_pair, integer, boolean) RETURNS varchar LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE 'no text'; END $$;
+SET DateStyle = 'German';
+SET bytea_output = 'escape';
+SELECT lyftron.hash_key('{}', ROW(7)::vh_pair);
+SELECT date '2024-02-29' AS day, '\x5c41'::bytea AS bytes;
+RESET DateStyle; RESET bytea_output;
+DROP TYPE vh_pair CASCADE;
 
 -- what is wrong
 SELECT lyftron.hash_key(NULL, 1);
@@ -69,6 +114,6 @@ SELECT lyftron.hash_key('{"trim": "both"}', 1);
 SELECT lyftron.hash_key('{"null": "x"}', 1);
 SELECT lyftron.hash_key('{"profile": "automate_dv", "delimiter": ""}', 1);
 
-DROP FUNCTION vh_all();
-DROP TABLE vh_rows, vh_settings;
+DROP FUNCTION vh_all(), vh_quoted(text), vh_escaped(text);
+DROP TABLE vh_rows, vh_settings, vh_texts;
 DROP VIEW vh_values;

@@ -93,6 +93,23 @@ SELECT lyftron.create_satellite('vl_inc', 'sat_seen', 'hub_thing', 'vl_feed', '{
 SELECT * FROM lyftron.load_vault('vl_inc');
 SELECT h.thing, s.load_date, s.name FROM vl_vault.sat_thing s JOIN vl_vault.hub_thing h USING (thing_hk) WHERE h.thing IN (1, 6) ORDER BY 1, 2;
 
+-- a pipeline for each source: behind the one that loads it
+CREATE TABLE vl_raw (id integer, name text);
+INSERT INTO vl_raw VALUES (11, 'k');
+SELECT lyftron.create_pipeline('vl_raw', source => 'vl_raw', destination => 'vl_staged', mode => 'full_refresh');
+CALL lyftron.run('vl_raw');
+SELECT lyftron.create_hub('vl_inc', 'hub_thing', 'vl_staged', '{id AS thing}');
+SELECT lyftron.create_hub('vl_inc', 'hub_thing', 'SELECT 12 AS thing', '{thing}', record_source => $$'by hand'$$);
+SELECT * FROM lyftron.create_vault_pipelines('vl_inc', schedule => '0 * * * *');
+SELECT * FROM lyftron.create_vault_pipelines('vl_inc');
+SELECT name, kind, source, schedule, after FROM lyftron.pipelines WHERE name LIKE 'vl_inc%' ORDER BY name;
+CALL lyftron.run('vl_inc.vl_staged');
+CALL lyftron.run('vl_inc.query_3');
+SELECT thing, record_source FROM vl_vault.hub_thing WHERE thing > 10 ORDER BY thing;
+SELECT lyftron.drop_pipeline(name) FROM lyftron.pipelines WHERE name LIKE 'vl_inc%';
+SELECT lyftron.drop_pipeline('vl_raw');
+DROP TABLE vl_raw, vl_staged;
+
 SELECT lyftron.drop_vault('vl', true), lyftron.drop_vault('vl_skip', true), lyftron.drop_vault('vl_fail', true), lyftron.drop_vault('vl_inc', true);
 SELECT count(*) FROM pg_class WHERE relnamespace = 'vl_vault'::regnamespace;
 DROP SCHEMA vl_vault;

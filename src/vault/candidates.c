@@ -6,6 +6,7 @@
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 
 #include "vault/load_internal.h"
@@ -35,6 +36,8 @@ lyf_candidates_run(LyfFeed *feed, const char *sql)
 	candidates.md.enrtype = ENR_NAMED_TUPLESTORE;
 	candidates.md.enrtuples = tuplestore_tuple_count(feed->candidates);
 	candidates.reldata = feed->candidates;
+	/* as everywhere: compiling costs such statements more than it saves */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	if ((result = SPI_register_relation(&candidates)) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation: %s", SPI_result_code_string(result));

@@ -31,10 +31,6 @@ typedef struct Call
 	LyfText    *texts;
 	int			count;
 	StringInfoData buffer;
-	Oid			element_type;	/* of VARIADIC array, else InvalidOid */
-	int16		len;
-	bool		byval;
-	char		align;
 } Call;
 
 static bool
@@ -50,9 +46,7 @@ find_forms(Call *call, FunctionCallInfo fcinfo)
 	call->forms = palloc0(sizeof(LyfTextForm *) * Max(call->count, 1));
 	if (get_fn_expr_variadic(fcinfo->flinfo))
 	{
-		call->element_type = get_base_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
-		get_typlenbyvalalign(call->element_type, &call->len, &call->byval, &call->align);
-		call->forms[0] = lyf_text_form_begin(call->element_type, -1);
+		call->forms[0] = lyf_text_form_begin(get_base_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1)), -1);
 		return;
 	}
 	for (int i = 0; i < call->count; i++)

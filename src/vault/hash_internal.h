@@ -44,7 +44,7 @@ struct LyfHashRules
 	void		(*write) (StringInfo out, const char *value, int len);
 	bool		upper_whole;	/* upper case once all is put together */
 	bool		first_controls; /* the first one of each of the characters LF, TAB, VT, CR is taken out */
-	bool		null_by_text;	/* all parts of a key are null where the text is like that of nulls */
+	bool		null_by_text;	/* all parts of a key of two or more are null where the text is like that of nulls */
 	bool		ascii_upper;	/* upper() of ASCII letters is what C makes of them */
 };
 

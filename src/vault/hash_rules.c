@@ -70,18 +70,22 @@ lyf_hash_write_escaped(StringInfo out, const char *value, int len)
 	appendBinaryStringInfo(out, start, end - start);
 }
 
-/* a value in quotes, as datavault4dbt has it: of quotes in it only the first one is replaced */
+/* a value in quotes, as datavault4dbt has it: of backslashes and of quotes in it only the first one is replaced */
 void
 lyf_hash_write_quoted(StringInfo out, const char *value, int len)
 {
 	const char *end = value + len;
+	bool		escaped = false;
 	bool		quoted = false;
 
 	appendStringInfoChar(out, '"');
 	for (; value < end; value++)
 	{
-		if (*value == '\\')
+		if (*value == '\\' && !escaped)
+		{
 			appendStringInfoString(out, "\\\\");
+			escaped = true;
+		}
 		else if (*value == '"' && !quoted)
 		{
 			appendStringInfoString(out, "dv4dbt-quote-replacement");

@@ -19,6 +19,7 @@ struct LyfHasher
 	int			count;
 	int		   *columns;
 	StringInfoData text;
+	bool		null_by_text;
 	StringInfoData nulls;		/* the text of a row of nulls */
 };
 
@@ -67,6 +68,8 @@ lyf_hasher_begin(const LyfHashRules *rules, LyfHashKind kind, int count, const i
 	if (hasher->part->by_name && names != NULL)
 		sort_by_name(hasher, names);
 	initStringInfo(&hasher->text);
+	/* the package compares texts only where it puts some together */
+	hasher->null_by_text = rules->null_by_text && kind == LYF_HASH_KEY && count > 1;
 	initStringInfo(&hasher->nulls);
 	for (int i = 0; i < count; i++)
 		appendStringInfo(&hasher->nulls, "%s%s", i > 0 ? rules->delimiter : "", rules->null);
@@ -211,7 +214,7 @@ lyf_hasher_run(LyfHasher *hasher, const char *buffer, const LyfText *texts, uint
 	bool		any = build_text(hasher, buffer, texts);
 
 	finish_text(hasher);
-	if (hasher->kind == LYF_HASH_KEY && rules->null_by_text)
+	if (hasher->null_by_text)
 		any = hasher->text.len != hasher->nulls.len || memcmp(hasher->text.data, hasher->nulls.data, hasher->nulls.len) != 0;
 	if (!any && hasher->part->zero)
 		memset(digest, 0, lyf_digest_size(rules->digest));

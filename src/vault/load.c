@@ -5,12 +5,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -107,8 +109,6 @@ open_feeds(const LyfVault *vault, List *mappings)
 			feed->mapping = mapping->mapping;
 			feed->position = mapping->position;
 			lyf_feed_open(feed);
-			if (table->kind->class == LYF_VAULT_SATELLITE || table->kind->class == LYF_VAULT_REFERENCE)
-				lyf_vault_lock(feed);
 			feeds = lappend(feeds, feed);
 		}
 	}
@@ -223,8 +223,7 @@ load_source(const LyfVault *vault, const Mapping *source, List *tables, List *ou
 	ListCell   *lc;
 
 	MemoryContextSwitchTo(cxt);
-	lyf_vault_lock_source(vault, source->source);
-	/* what a load that was waited for has left */
+	/* what loads that were waited for have left */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mappings = find_mappings(&mappings_plan, vault, source->source, source->search_path, tables);
 	if (mappings != NIL)
@@ -244,6 +243,33 @@ load_source(const LyfVault *vault, const Mapping *source, List *tables, List *ou
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(cxt);
 	return outcomes;
+}
+
+/* Wait until nobody else loads these sources, or a table that only one may load at a time. */
+static void
+lock_all(const LyfVault *vault, List *sources, List *tables)
+{
+	List	   *mappings = NIL;
+	ListCell   *lc;
+	ListCell   *m;
+
+	foreach(lc, sources)
+	{
+		const Mapping *source = lfirst(lc);
+
+		lyf_vault_lock_source(vault, source->source);
+		mappings = list_concat(mappings, find_mappings(&mappings_plan, vault, source->source, source->search_path, tables));
+	}
+	foreach(lc, lyf_vault_tables(vault))
+	{
+		const LyfVaultTable *table = lfirst(lc);
+		bool		loads = false;
+
+		foreach(m, mappings)
+			loads = loads || strcmp(((Mapping *) lfirst(m))->table, table->name) == 0;
+		if (loads && (table->kind->class == LYF_VAULT_SATELLITE || table->kind->class == LYF_VAULT_REFERENCE))
+			lyf_vault_lock(get_relname_relid(table->name, get_namespace_oid(vault->schema, false)));
+	}
 }
 
 static void
@@ -308,6 +334,7 @@ lyf_load_vault(PG_FUNCTION_ARGS)
 	sources = find_mappings(&sources_plan, vault, source, NULL, tables);
 	if (sources == NIL)
 		raise_no_source(vault, source);
+	lock_all(vault, sources, tables);
 	foreach(lc, sources)
 		outcomes = load_source(vault, lfirst(lc), tables, outcomes);
 	put_outcomes((ReturnSetInfo *) fcinfo->resultinfo, outcomes);

@@ -248,7 +248,7 @@ extern char *lyf_feed_column_list(const LyfFeed *feed, const char *prefix);
 extern char *lyf_feed_columns_with(const LyfFeed *feed, const char *column, const char *expr);
 
 /* in lock.c: who may write a table; until the transaction ends */
-extern void lyf_vault_lock(const LyfFeed *feed);	/* waits until nobody else loads it */
+extern void lyf_vault_lock(Oid relid);	/* waits until nobody else loads it */
 extern bool lyf_vault_try_lock(const LyfFeed *feed);	/* the one that writes hubs and links without statements */
 extern void lyf_vault_lock_source(const LyfVault *vault, const char *source);	/* waits */
 

@@ -4,7 +4,8 @@
  *
  * Hubs and links are filled by any number of loads at once: what one has inserted the others find there.  A satellite's rows are
  * compared with those before them, so that loads of one satellite come one after the other; as do loads of one source, whose
- * position each of them moves.  The locks are advisory ones of numbers that nobody else takes: they are no locks on tables.
+ * position each of them moves.  All these are taken before a load writes anything, sources first, so that nobody waits for one while others
+ * wait for its rows.  The locks are advisory ones of numbers that nobody else takes: they are no locks on tables.
  */
 #include "postgres.h"
 
@@ -19,18 +20,18 @@
 #define LOCK_SOURCE	19551		/* keys: hashes of vault and source */
 
 static LOCKTAG
-table_tag(const LyfFeed *feed)
+table_tag(Oid relid)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RelationGetRelid(feed->rel), 0, LOCK_TABLE);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relid, 0, LOCK_TABLE);
 	return tag;
 }
 
 void
-lyf_vault_lock(const LyfFeed *feed)
+lyf_vault_lock(Oid relid)
 {
-	LOCKTAG		tag = table_tag(feed);
+	LOCKTAG		tag = table_tag(relid);
 
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
@@ -38,7 +39,7 @@ lyf_vault_lock(const LyfFeed *feed)
 bool
 lyf_vault_try_lock(const LyfFeed *feed)
 {
-	LOCKTAG		tag = table_tag(feed);
+	LOCKTAG		tag = table_tag(RelationGetRelid(feed->rel));
 
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }

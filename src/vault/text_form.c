@@ -31,6 +31,7 @@ struct LyfTextForm
 {
 	void		(*append) (LyfTextForm *form, Datum value, StringInfo out);
 	FmgrInfo	function;		/* the cast, or output */
+	int			nargs;			/* of the cast: the value, a typmod, whether it is explicit */
 };
 
 /* room for so many bytes at the end, which are not there yet */
@@ -215,6 +216,22 @@ fixed_settings(void)
 	return (Settings) {USE_ISO_DATES, INTSTYLE_POSTGRES, 1, BYTEA_OUTPUT_HEX, pg_tzset("UTC")};
 }
 
+static Datum
+call_cast(LyfTextForm *form, Datum value)
+{
+	Datum		typmod = Int32GetDatum(-1);
+
+	switch (form->nargs)
+	{
+		case 1:
+			return FunctionCall1(&form->function, value);
+		case 2:
+			return FunctionCall2(&form->function, value, typmod);
+		default:
+			return FunctionCall3(&form->function, value, typmod, BoolGetDatum(true));
+	}
+}
+
 static void
 append_cast(LyfTextForm *form, Datum value, StringInfo out)
 {
@@ -222,7 +239,7 @@ append_cast(LyfTextForm *form, Datum value, StringInfo out)
 
 	PG_TRY();
 	{
-		append_varlena(form, FunctionCall1(&form->function, value), out);
+		append_varlena(form, call_cast(form, value), out);
 	}
 	PG_FINALLY();
 	{
@@ -258,6 +275,7 @@ find_cast(LyfTextForm *form, Oid type)
 	{
 		case COERCION_PATH_FUNC:
 			form->append = append_cast;
+			form->nargs = get_func_nargs(function);
 			fmgr_info(function, &form->function);
 			break;
 		case COERCION_PATH_RELABELTYPE:

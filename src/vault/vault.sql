@@ -207,3 +207,9 @@ CREATE FUNCTION lyftron.load_vault(vault text, source text DEFAULT NULL, tables 
 	AS 'MODULE_PATHNAME', 'lyf_load_vault' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION lyftron.load_vault(text, text, text[]) IS
 	'load all tables of a data vault, or those that one source fills, or those named: each source is read once, and all of it is one transaction';
+
+CREATE FUNCTION lyftron.create_vault_pipelines(vault text, schedule text DEFAULT NULL, pool text DEFAULT 'default')
+	RETURNS TABLE (pipeline text, source text, after text)
+	AS 'MODULE_PATHNAME', 'lyf_create_vault_pipelines' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lyftron.create_vault_pipelines(text, text, text) IS
+	'make a pipeline of the kind sql for each source of a vault that has none yet: behind the pipeline that loads the source, or with the schedule';
