@@ -362,7 +362,7 @@ make_sources();
 for my $vault (sort keys %profiles)
 {
 	make_vault($vault, $profiles{$vault});
-	sql("CREATE SCHEMA e_$vault;" . join ' ', map { "CREATE TABLE e_$vault.$_ (LIKE $vault.$_ INCLUDING INDEXES);" } @names);
+	sql("CREATE SCHEMA e_$vault;" . join ' ', map { "CREATE TABLE e_$vault.$_ (LIKE $vault.$_);" } @names);
 }
 is(sql("SELECT string_agg(n, ' ' ORDER BY n) FROM (SELECT substring(name, '^[a-z]+') || ' ' || count(*) FROM lyftron.vault_tables WHERE vault = 'adv' GROUP BY substring(name, '^[a-z]+')) x (n)"),
 	'hub 6 link 5 ref 2 sat 8', 'what the vault has');
