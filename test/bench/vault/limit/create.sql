@@ -1,0 +1,3 @@
+-- Tables with the columns and keys that Lyftron's have.
+\set profile lyftron
+\ir ../lyftron/create.sql

@@ -1,0 +1,1 @@
+SELECT * FROM lyftron.load_vault('bench', 'bench.stage');
