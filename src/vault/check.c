@@ -39,7 +39,7 @@ void
 lyf_vault_check(LyfVaultCheck *check, LyfCheckSeverity severity, const char *problem, const char *hint, const char *sql)
 {
 	Found	   *found = linitial(lyf_vault_select(psprintf("WITH p AS MATERIALIZED (%s) SELECT (SELECT pg_catalog.count(*) FROM p) AS rows, "
-														   "(SELECT pg_catalog.to_jsonb(p) FROM p LIMIT 1) AS example", sql), read_found));
+														   "(SELECT pg_catalog.to_jsonb(p) FROM p LIMIT 1) AS example", sql), NULL, read_found));
 	Datum		values[6];
 	bool		nulls[6] = {false};
 

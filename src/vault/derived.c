@@ -6,9 +6,11 @@
 
 #include "access/relation.h"
 #include "catalog/namespace.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "vault/derived.h"
 
@@ -116,4 +118,32 @@ char *
 lyf_vault_optional(FunctionCallInfo fcinfo, int number)
 {
 	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+List *
+lyf_vault_select(const char *sql, const LyfArgs *args, LyfRowReader read)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	LyfArgs		given = {0};
+	List	   *items = NIL;
+	char		nulls[LYF_CATALOG_ARGS];
+
+	if (args != NULL)
+		given = *args;
+	for (int i = 0; i < given.count; i++)
+		nulls[i] = given.nulls[i] ? 'n' : ' ';
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute_with_args(sql, given.count, given.types, given.values, nulls, false, 0) < 0)
+		elog(ERROR, "statement failed: %s", sql);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		items = lappend(items, read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
+		MemoryContextSwitchTo(old);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	return items;
 }

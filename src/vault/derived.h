@@ -42,6 +42,9 @@ extern char *lyf_vault_ghost_key(const LyfVault *vault, bool unknown);
 /* be the vault's owner, with nothing but pg_catalog to find by itself, until lyf_source_leave */
 extern LyfSourceScope lyf_vault_enter(const LyfVault *vault);
 
+/* run a statement as whoever we are, and read its rows, into CurrentMemoryContext; args: NULL, none */
+extern List *lyf_vault_select(const char *sql, const LyfArgs *args, LyfRowReader read);
+
 /* a text argument, or NULL */
 extern char *lyf_vault_optional(FunctionCallInfo fcinfo, int number);
 
