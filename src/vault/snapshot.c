@@ -27,7 +27,8 @@ typedef struct Moment
 {
 	TimestampTz date;
 	bool		wanted;
-	int64	   *seen;			/* rows of each watched table up to it, at the last refresh; NULL: it is new */
+	int			tables;
+	int64	   *seen;			/* rows of each of so many watched tables up to it, at the last refresh; NULL: it is new */
 	int64	   *now;			/* and now */
 } Moment;
 
@@ -99,6 +100,7 @@ read_known(HeapTuple tuple, TupleDesc desc)
 	snapshot->date = DatumGetTimestampTz(lyf_catalog_column(tuple, desc, LYF_SNAPSHOT_DATE, &isnull));
 	deconstruct_array(DatumGetArrayTypeP(lyf_catalog_column(tuple, desc, "seen", &isnull)), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
 					  &numbers, NULL, &count);
+	snapshot->tables = count;
 	snapshot->seen = palloc0(sizeof(int64) * (count + 1));
 	for (int i = 0; i < count; i++)
 		snapshot->seen[i] = DatumGetInt64(numbers[i]);
@@ -158,13 +160,24 @@ static LyfCatalogPlan known_plan = {
 };
 
 static List *
-find_known(const LyfVaultTable *table)
+find_known(const LyfSnapshots *snapshots)
 {
 	LyfArgs		args = {0};
+	List	   *known;
+	ListCell   *lc;
 
-	lyf_args_text(&args, table->vault->name);
-	lyf_args_text(&args, table->name);
-	return lyf_args_collect(&args, &known_plan, read_known);
+	lyf_args_text(&args, snapshots->table->vault->name);
+	lyf_args_text(&args, snapshots->table->name);
+	known = lyf_args_collect(&args, &known_plan, read_known);
+	foreach(lc, known)
+	{
+		Moment	   *snapshot = lfirst(lc);
+
+		/* it was made of other tables, as where a link has an effectivity satellite since: it is filled anew */
+		if (snapshot->tables != list_length(snapshots->watched))
+			snapshot->seen = NULL;
+	}
+	return known;
 }
 
 /* dates as an array */
@@ -394,7 +407,7 @@ lyf_snapshots_refresh(const LyfSnapshots *snapshots, FunctionCallInfo fcinfo)
 
 	/* one refresh at a time, beside readers */
 	lyf_load_execute("LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE", snapshots->relation);
-	refresh.dates = merge_dates(find_wanted(snapshots->table), find_known(snapshots->table));
+	refresh.dates = merge_dates(find_wanted(snapshots->table), find_known(snapshots));
 	remove_unwanted(&refresh);
 	count_all(&refresh);
 	mend(&refresh);
