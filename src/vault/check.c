@@ -83,16 +83,17 @@ expected_columns(const LyfVaultTable *table)
 	return list_concat(list_concat(names, table->sub_key), table->columns);
 }
 
+/* in its order: loads look for the versions of a key up to a date */
 static List *
 primary_key(const LyfVaultTable *table)
 {
-	List	   *names = list_copy(lyf_vault_version_key(table));
+	List	   *names = list_copy(table->hash_key != NULL ? list_make1(table->hash_key) : table->key);
+	LyfVersions versions = lyf_vault_versions(table);
 
-	if (lyf_vault_versions(table) != LYF_VERSIONS_NONE)
-		names = lappend(names, LYF_LOAD_DATE);
-	if (lyf_vault_versions(table) == LYF_VERSIONS_ROW || lyf_vault_versions(table) == LYF_VERSIONS_SET)
-		names = lappend(names, LYF_LOAD_SEQ);
-	return names;
+	if (versions == LYF_VERSIONS_NONE)
+		return names;
+	names = lappend(names, LYF_LOAD_DATE);
+	return lappend(names, versions == LYF_VERSIONS_SEEN ? LYF_RECORD_SOURCE : LYF_LOAD_SEQ);
 }
 
 /* names as an array of texts */
@@ -142,9 +143,9 @@ check_primary_key(LyfVaultCheck *check)
 	lyf_vault_check(check, LYF_CHECK_ERROR, "no primary key",
 					psprintf("Remove duplicates, then: ALTER TABLE %s ADD PRIMARY KEY (%s).", check->relation, lyf_vault_list(names, "", ", ")),
 					psprintf("SELECT %s AS key WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = %s::regclass AND i.indisprimary AND i.indisvalid "
-							 "AND (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) "
-							 "OPERATOR(pg_catalog.@>) %s AND i.indnkeyatts = %d)",
-							 array, quote_literal_cstr(check->relation), array, list_length(names)));
+							 "AND (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY k (attnum, n) "
+							 "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts) = %s)",
+							 array, quote_literal_cstr(check->relation), array));
 	lyf_vault_check(check, LYF_CHECK_ERROR, "duplicate rows", "Rows with one primary key: remove all but one of each.",
 					psprintf("SELECT %s, count(*) AS times FROM %s t WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = %s::regclass AND i.indisprimary) "
 							 "GROUP BY %s HAVING count(*) > 1", key, check->relation, quote_literal_cstr(check->relation), key));
