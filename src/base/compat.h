@@ -301,4 +301,18 @@ lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
 #define lyf_add_nulling(node, side, nulled_by)	((Node *) (node))
 #endif
 
+/* the index of the primary key, which others must not find deferrable; 18 asks whether it may be */
+#if PG_VERSION_NUM >= 180000
+#define lyf_primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define lyf_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* a scan of an index by keys; 18 added a place to count */
+#if PG_VERSION_NUM >= 180000
+#define lyf_index_beginscan(rel, index, snapshot, keys)	index_beginscan((rel), (index), (snapshot), NULL, (keys), 0)
+#else
+#define lyf_index_beginscan(rel, index, snapshot, keys)	index_beginscan((rel), (index), (snapshot), (keys), 0)
+#endif
+
 #endif							/* LYF_COMPAT_H */

@@ -1,6 +1,6 @@
 /*
  * sign.c
- *		Signatures of JSON Web Tokens: the only file that knows OpenSSL.
+ *		Signatures of JSON Web Tokens, by OpenSSL.
  *
  * Nothing is allocated by palloc while one of the library's objects is open, so
  * that no error of ours leaves one behind.

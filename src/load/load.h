@@ -115,6 +115,9 @@ extern const LyfOrder *lyf_order_get(Oid type);
 extern bool lyf_order_is_everywhere(const LyfOrder *order); /* do all databases order its values alike? */
 extern bool lyf_order_is_finite(const LyfOrder *order, Datum value);	/* else it is no position: nothing comes after it */
 
+/* less than, equal to or greater than 0: the one value is less than the other one, equal, or greater; both as texts */
+extern int	lyf_order_compare(const LyfOrder *order, const char *a, const char *b);
+
 /* steps back from a value, as texts; is_step raises where it is none, and is false where it is one forward */
 extern bool lyf_order_has_steps(const LyfOrder *order);
 extern bool lyf_order_is_step(const LyfOrder *order, const char *step);

@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "load/load_internal.h"
 
@@ -165,6 +166,19 @@ lyf_order_is_step(const LyfOrder *order, const char *step)
 	lyf_args_text(&args, step);
 	lyf_args_run(&args, psprintf("SELECT %s AS value", order->is_step), take_bool, &forward);
 	return forward;
+}
+
+int
+lyf_order_compare(const LyfOrder *order, const char *a, const char *b)
+{
+	TypeCacheEntry *type = lookup_type_cache(order->type, TYPECACHE_CMP_PROC_FINFO);
+	Oid			input;
+	Oid			param;
+
+	getTypeInputInfo(order->type, &input, &param);
+	return DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo, get_typcollation(order->type),
+										   OidInputFunctionCall(input, unconstify(char *, a), param, -1),
+										   OidInputFunctionCall(input, unconstify(char *, b), param, -1)));
 }
 
 char *

@@ -92,14 +92,16 @@ build_engines() {
 		-lsimdjson -ljansson
 }
 
-# After build_and_install, whose objects it links.
-build_backend_engines() {
-	local objects
-	objects=$(find "$SCRATCH/build/src" -name '*.o' ! -path '*/src/lyftron.o')
+# A module for the server, $SCRATCH/NAME.so of SOURCE/NAME.c, after build_and_install, whose objects it links:
+# build_backend_module SOURCE NAME
+build_backend_module() {
+	local objects libraries
+	objects=$(find "$SCRATCH/build/src" -name '*.o' ! -path '*/src/lyftron.o' ! -path '*/src/net/mysql/*')
+	libraries=$(sed -n 's/^SHLIB_LINK *= //p' "$REPO/Makefile")
 	# shellcheck disable=SC2046,SC2086
 	gcc $("$PGBIN/pg_config" --cflags) -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -fPIC -fvisibility=hidden \
 		'-DPGDLLEXPORT=__attribute__((visibility("default")))' -I"$REPO/src" \
-		-I"$("$PGBIN/pg_config" --includedir-server)" -shared -o "$SCRATCH/lyftron_bench.so" \
-		"$REPO/test/bench/json/lyftron_bench.c" $objects -lcurl -lyaml -ljansson -lm
+		-I"$("$PGBIN/pg_config" --includedir-server)" -shared -o "$SCRATCH/$2.so" \
+		"$REPO/test/bench/$1/$2.c" $objects $libraries
 }

@@ -14,7 +14,7 @@ make_scratch bench
 trap '[ -e "$SCRATCH/data/postmaster.pid" ] && stop_cluster; as_root rm -rf "$SCRATCH"' EXIT
 build_and_install
 build_engines
-build_backend_engines
+build_backend_module json lyftron_bench
 make_records "$((PAGES * 1000))" "$((PAGES * 1000))"
 start_cluster
 export PGUSER=postgres PGDATABASE=postgres PATH="$PGBIN:$PATH"

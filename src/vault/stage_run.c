@@ -1,0 +1,252 @@
+/*
+ * stage_run.c
+ *		A source is read: each of its rows is hashed, and handed to the tables that it feeds.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+#include "base/compat.h"
+#include "vault/load_internal.h"
+
+/* The executor's receiver. */
+typedef struct Reader
+{
+	DestReceiver receiver;
+	LyfStage   *stage;
+	FmgrInfo   *compare;		/* of the increment */
+	Oid			type;
+	Oid			collation;
+	const LyfOrder *order;
+	bool		byval;
+	int16		len;
+	bool		known;
+	Datum		greatest;
+} Reader;
+
+Datum
+lyf_stage_value(const LyfStage *stage, int column, bool *isnull)
+{
+	*isnull = stage->slot->tts_isnull[column];
+	return stage->slot->tts_values[column];
+}
+
+static void
+make_texts(LyfStage *stage)
+{
+	TupleTableSlot *slot = stage->slot;
+	ListCell   *lc;
+	int			i = 0;
+
+	resetStringInfo(&stage->buffer);
+	foreach(lc, stage->columns)
+	{
+		LyfStageColumn *column = lfirst(lc);
+		LyfText    *text = &stage->texts[i];
+
+		text->null = slot->tts_isnull[i];
+		text->start = stage->buffer.len;
+		if (column->form != NULL && !text->null)
+			lyf_text_form_append(column->form, slot->tts_values[i], &stage->buffer);
+		text->len = stage->buffer.len - text->start;
+		i++;
+	}
+}
+
+/* a digest as columns have it, over the one of the row before */
+static void
+put_digest(LyfStage *stage, LyfStageHash *hash)
+{
+	int			size = lyf_hash_size(stage->rules);
+	char	   *to = VARDATA(DatumGetPointer(hash->datum));
+
+	if (lyf_hash_is_text(stage->rules))
+		hex_encode((const char *) hash->digest, size, to);
+	else
+		memcpy(to, hash->digest, size);
+}
+
+static void
+make_hashes(LyfStage *stage)
+{
+	ListCell   *lc;
+
+	foreach(lc, stage->hashes)
+	{
+		LyfStageHash *hash = lfirst(lc);
+
+		hash->null = !lyf_hasher_run(hash->hasher, stage->buffer.data, stage->texts, hash->digest);
+		put_digest(stage, hash);
+	}
+}
+
+/* What the feeds look at is all over memory: ask for it at once. */
+static void
+fetch_known(const LyfStage *stage)
+{
+	ListCell   *lc;
+
+	foreach(lc, stage->feeds)
+	{
+		const LyfFeed *feed = lfirst(lc);
+
+		if (feed->known != NULL)
+			lyf_known_fetch_slot(feed->known, lyf_feed_key_hash(feed)->digest);
+	}
+	foreach(lc, stage->feeds)
+	{
+		const LyfFeed *feed = lfirst(lc);
+
+		if (feed->known != NULL)
+			lyf_known_fetch_entry(feed->known, lyf_feed_key_hash(feed)->digest);
+	}
+}
+
+/* The greatest value of the increment is the position of the next load. */
+static void
+observe_increment(Reader *reader)
+{
+	LyfStage   *stage = reader->stage;
+	bool		isnull;
+	Datum		value;
+
+	if (stage->increment < 0)
+		return;
+	value = lyf_stage_value(stage, stage->increment, &isnull);
+	if (isnull || !lyf_order_is_finite(reader->order, value) ||
+		(reader->known && DatumGetInt32(FunctionCall2Coll(reader->compare, reader->collation, value, reader->greatest)) <= 0))
+		return;
+	if (reader->known && !reader->byval)
+		pfree(DatumGetPointer(reader->greatest));
+	reader->known = true;
+	MemoryContextSwitchTo(stage->cxt);
+	reader->greatest = datumCopy(value, reader->byval, reader->len);
+	MemoryContextSwitchTo(stage->row_cxt);
+}
+
+static bool
+receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	Reader	   *reader = (Reader *) self;
+	LyfStage   *stage = reader->stage;
+	MemoryContext old;
+	ListCell   *lc;
+
+	MemoryContextReset(stage->row_cxt);
+	old = MemoryContextSwitchTo(stage->row_cxt);
+	slot_getallattrs(slot);
+	stage->slot = slot;
+	stage->rows++;
+	make_texts(stage);
+	make_hashes(stage);
+	fetch_known(stage);
+	observe_increment(reader);
+	foreach(lc, stage->feeds)
+	{
+		LyfFeed    *feed = lfirst(lc);
+
+		feed->ops->row(feed);
+	}
+	MemoryContextSwitchTo(old);
+	return !stage->again;
+}
+
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	Reader	   *reader = (Reader *) self;
+	LyfStage   *stage = reader->stage;
+
+	if (stage->increment >= 0)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, stage->increment);
+
+		reader->type = attribute->atttypid;
+		reader->compare = &lookup_type_cache(attribute->atttypid, TYPECACHE_CMP_PROC_FINFO)->cmp_proc_finfo;
+		reader->collation = attribute->attcollation;
+		reader->order = lyf_order_get(attribute->atttypid);
+		reader->byval = attribute->attbyval;
+		reader->len = attribute->attlen;
+	}
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
+static void
+execute(LyfStage *stage, Reader *reader)
+{
+	PlannedStmt *plan = lyf_source_plan(stage->sql);
+	QueryDesc  *desc = CreateQueryDesc(plan, stage->sql, GetActiveSnapshot(), InvalidSnapshot, &reader->receiver, NULL, NULL, 0);
+
+	ExecutorStart(desc, 0);
+	lyf_executor_run(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+}
+
+static void
+begin_feeds(LyfStage *stage)
+{
+	ListCell   *lc;
+
+	stage->rows = 0;
+	stage->again = false;
+	foreach(lc, stage->feeds)
+	{
+		LyfFeed    *feed = lfirst(lc);
+
+		feed->offered = feed->inserted = feed->skipped = 0;
+		feed->ops->begin(feed);
+	}
+}
+
+/* What was left out for being like the latest version was not superfluous: forget all that was read. */
+static void
+forget(LyfStage *stage)
+{
+	ListCell   *lc;
+
+	foreach(lc, stage->feeds)
+		lyf_feed_forget(lfirst(lc));
+	stage->unfiltered = true;
+}
+
+void
+lyf_stage_run(LyfStage *stage)
+{
+	Reader		reader = {{receive, receive_startup, receive_nothing, receive_nothing, DestNone}, stage};
+	ListCell   *lc;
+
+	stage->row_cxt = AllocSetContextCreate(stage->cxt, "lyftron vault row", ALLOCSET_DEFAULT_SIZES);
+	initStringInfo(&stage->buffer);
+	stage->texts = palloc0(sizeof(LyfText) * Max(list_length(stage->columns), 1));
+	for (;;)
+	{
+		begin_feeds(stage);
+		execute(stage, &reader);
+		if (!stage->again)
+			break;
+		forget(stage);
+	}
+	foreach(lc, stage->feeds)
+	{
+		LyfFeed    *feed = lfirst(lc);
+
+		feed->ops->end(feed);
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (reader.known)
+		stage->position = lyf_cursor_text(reader.greatest, reader.type);
+}

@@ -1,0 +1,132 @@
+
+# A vault's load has several ways to the same rows: what a table has is read into memory, at once or after a while, or looked up in
+# its index; rows go past the executor or by statements; the source is read again where it is not in the order of its times.
+# The same batches by each way give the same vault.  Loads at the same time, cancelled ones and such that run out of room leave it right.
+use strict;
+use warnings FATAL => 'all';
+use lib 'test/perl';
+use LyftronTest;
+use Test::More;
+
+my $node = new_node('main', "timezone = UTC\nautovacuum = off\n", '--encoding=UTF8', '--locale=C.UTF-8');
+my $keys = watched() ? 6_000 : 50_000;
+
+sub sql { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
+
+# three batches of a stage: of each key one version in three changes; some come twice, some late, some change there and back, some are
+# older than all before; rows are in no order
+sub make_batch
+{
+	my ($day) = @_;
+	my $from = $day * int($keys / 10);
+	sql(qq{
+		TRUNCATE stage;
+		INSERT INTO stage SELECT g.id, 'region ' || (g.id + $day / 2) % 50, CASE WHEN (g.id * 7 + $day) % 3 = 0 THEN 'name ' || g.id || ' ' || $day ELSE 'name ' || g.id END,
+			g.id * 1.5, timestamptz '2026-01-01' + $day * interval '1 day' + v.n * interval '1 hour' - CASE WHEN g.id % 97 = 5 THEN interval '30 hours' ELSE interval '0' END
+			FROM generate_series($from, $from + $keys) g (id), LATERAL (SELECT generate_series(0, CASE WHEN g.id % 50 = 1 THEN 3 ELSE 0 END)) v (n)
+			ORDER BY md5(g.id::text || v.n || $day);
+		UPDATE stage SET name = name || ' ' || extract(hour FROM at) WHERE id % 50 = 1 AND extract(hour FROM at)::int % 2 = 1;
+		INSERT INTO stage SELECT * FROM stage WHERE id % 11 = 0;
+		ANALYZE stage});
+}
+
+# a vault over the stage, made in one of the ways
+sub make_vault
+{
+	my ($name, $hash) = @_;
+	sql(qq{
+		SELECT lyftron.create_vault('$name', '$name', '$hash');
+		SELECT lyftron.create_hub('$name', 'hub_thing', 'stage', '{id}', load_date => 'at');
+		SELECT lyftron.create_hub('$name', 'hub_region', 'stage', '{region}', load_date => 'at');
+		SELECT lyftron.create_link('$name', 'link_in', 'stage', '{hub_thing, hub_region}', '{id, region}', load_date => 'at');
+		SELECT lyftron.create_satellite('$name', 'sat_thing', 'hub_thing', 'stage', '{id}', '{name, price}', load_date => 'at');
+		SELECT lyftron.create_satellite('$name', 'sat_in', 'link_in', 'stage', '{id, region}', '{price}', load_date => 'at')});
+}
+
+# the rows of a vault, with digests as hexadecimal text
+sub contents
+{
+	my ($name) = @_;
+	my $hex = sub { "CASE WHEN pg_typeof($_[0]) = 'text'::regtype THEN $_[0]::text ELSE substr($_[0]::text, 3) END" };
+	return sql("SELECT md5(string_agg(r, '~' ORDER BY r)), count(*) FROM ("
+		. "SELECT concat_ws(',', 'h', " . $hex->('thing_hk') . ", id, load_date, record_source) FROM $name.hub_thing "
+		. "UNION ALL SELECT concat_ws(',', 'r', " . $hex->('region_hk') . ", region, load_date) FROM $name.hub_region "
+		. "UNION ALL SELECT concat_ws(',', 'l', " . $hex->('in_hk') . ', ' . $hex->('thing_hk') . ', ' . $hex->('region_hk') . ", load_date) FROM $name.link_in "
+		. "UNION ALL SELECT concat_ws(',', 's', " . $hex->('thing_hk') . ", load_date, load_seq, " . $hex->('hash_diff') . ", name, price) FROM $name.sat_thing "
+		. "UNION ALL SELECT concat_ws(',', 'i', " . $hex->('in_hk') . ", load_date, load_seq, " . $hex->('hash_diff') . ", price) FROM $name.sat_in) x (r)");
+}
+
+sql('CREATE TABLE stage (id bigint, region text, name text, price numeric, at timestamptz)');
+my %vaults = (
+	memory => '{}',    # what tables have is in memory
+	index => '{}',    # there is too little of it
+	text => '{"type": "text"}',
+	statement => '{}',    # checks on all tables
+	jumble => '{}',    # rows of each key backwards in time
+);
+make_vault($_, $vaults{$_}) for sort keys %vaults;
+sql("ALTER TABLE statement.$_ ADD CHECK (load_date IS NOT NULL)") for qw(hub_thing hub_region link_in sat_thing sat_in);
+
+my %memory = (index => '1MB');
+for my $day (0 .. 2)
+{
+	make_batch($day);
+	for my $name (sort keys %vaults)
+	{
+		my $set = "SET maintenance_work_mem = '" . ($memory{$name} // '512MB') . "'";
+		if ($name eq 'jumble')
+		{
+			sql('CREATE TABLE IF NOT EXISTS forwards (LIKE stage); TRUNCATE forwards; INSERT INTO forwards SELECT * FROM stage; TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards ORDER BY at DESC, id');
+		}
+		sql("$set; SELECT * FROM lyftron.load_vault('$name')");
+		sql('TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards') if $name eq 'jumble';
+	}
+	is(contents($_), contents('memory'), "day $day: by way of $_") for grep { $_ ne 'memory' } sort keys %vaults;
+	my $before = contents('memory');
+	for my $name (sort keys %vaults)
+	{
+		is(sql("SET maintenance_work_mem = '" . ($memory{$name} // '512MB') . "'; SELECT sum(inserted) FROM lyftron.load_vault('$name')"), '0', "day $day: once more by way of $name changes nothing");
+	}
+	is(contents('memory'), $before, "day $day: nothing changed");
+}
+cmp_ok(sql('SELECT count(*) FROM memory.sat_thing'), '>', $keys * 1.5, 'there are versions');
+
+# hashes are those that SQL has for them
+is(sql(q{SELECT count(*) FROM memory.hub_thing h WHERE thing_hk <> lyftron.hash_key('{}', id) AND record_source NOT IN ('SYSTEM', 'ERROR')}), '0', 'keys are those of lyftron.hash_key');
+is(sql(q{SELECT count(*) FROM memory.sat_thing WHERE hash_diff <> lyftron.hash_diff('{}', name, price) AND record_source NOT IN ('SYSTEM', 'ERROR')}), '0', 'differences are those of lyftron.hash_diff');
+
+# cancelled, or out of room: nothing of it is there, and the next load does it
+make_vault('broken', '{}');
+my ($code, $out, $err) = $node->psql('postgres', q{SET statement_timeout = 5; SELECT * FROM lyftron.load_vault('broken')});
+like($err, qr/canceling statement due to statement timeout/, 'a load is cancelled');
+unless (watched())    # there are too few rows for temporary files
+{
+	($code, $out, $err) = $node->psql('postgres', q{SET temp_file_limit = '64kB'; SET maintenance_work_mem = '1MB'; SELECT * FROM lyftron.load_vault('broken')});
+	like($err, qr/temporary file size exceeds/, 'a load has no room for its sorts');
+}
+is(sql('SELECT (SELECT count(*) FROM broken.hub_thing) + (SELECT count(*) FROM broken.sat_thing)'), '4', 'nothing of them is there but ghosts');
+is(sql(q{SELECT count(*) FROM lyftron.vault_loads WHERE vault = 'broken'}), '0', 'nor in the log');
+sql(q{SELECT * FROM lyftron.load_vault('broken')});
+is(sql('SELECT count(*) FROM broken.hub_thing'), $keys + 3, 'the next load does it');
+
+# many at the same time, each with a source of its own, whose keys overlap: each key is there once, and nobody fails
+sql(q{SELECT lyftron.create_vault('many', 'many')});
+for my $i (1 .. 6)
+{
+	my $step = int($keys / 10);
+	sql(qq{
+		CREATE TABLE source_$i AS SELECT g AS id, 'source $i' AS name, timestamptz '2026-01-01' AS at FROM generate_series($i * $step, ($i + 4) * $step) g ORDER BY md5(g::text || $i);
+		SELECT lyftron.create_hub('many', 'hub_thing', 'source_$i', '{id}', load_date => 'at');
+		SELECT lyftron.create_satellite('many', 'sat_$i', 'hub_thing', 'source_$i', '{id}', '{name}', load_date => 'at');
+		SELECT lyftron.create_satellite('many', 'sat_all', 'hub_thing', 'source_$i', '{id}', '{name}', load_date => 'at')});
+}
+my @loads = map { background_query($node, qq{SELECT * FROM lyftron.load_vault('many', 'source_$_')}) } 1 .. 6;
+$_->{run}->finish for @loads;
+is(join('', map { ${ $_->{err} } } @loads), '', 'nobody fails');
+my $step = int($keys / 10);
+is(sql('SELECT count(*), count(DISTINCT id) FROM many.hub_thing WHERE id > 0'), join('|', (9 * $step + 1) x 2), 'each key is there once');
+is(sql(q{SELECT count(*) FROM many.sat_all s WHERE NOT EXISTS (SELECT FROM many.hub_thing h WHERE h.thing_hk = s.thing_hk)}), '0', 'no satellite without its hub');
+is(sql('SELECT count(*) FROM many.sat_all') - 2, 6 * (4 * $step + 1), 'each source has its version in the satellite of all');
+is(sql(q{SELECT sum(inserted) FROM lyftron.load_vault('many', tables => '{hub_thing}')}), '0', 'nothing is missing');
+
+done_testing();
