@@ -1,6 +1,7 @@
 -- Snapshots of a vault: point-in-time tables and bridges, filled by what is new, and put right where rows came late.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET jit = off;
 CREATE ROLE vp_owner; CREATE ROLE vp_other;
 GRANT CREATE ON DATABASE :"DBNAME" TO vp_owner;
 CREATE SCHEMA vp AUTHORIZATION vp_owner;

@@ -186,41 +186,40 @@ join_part(StringInfo from, const Part *part, const char *alias, const char *hub_
 						 key, key, seq, relation, moment, key, descending, alias, alias, key, hub_key);
 }
 
-/* "INSERT INTO ... SELECT ...": the rows of a moment; before: what stands in FROM before the joins of satellites */
-static char *
-insert_sql(const Pit *pit, const char *relation, const char *moment, const char *before, bool mends)
+/* The rows of a moment, for each row h of the hub. */
+typedef struct Rows
 {
-	StringInfoData columns;
-	StringInfoData list;
-	StringInfoData from;
-	StringInfoData where;
+	StringInfoData values;		/* of the satellites' columns */
+	StringInfoData joins;
+	StringInfoData valid;		/* is the key there by then? */
+} Rows;
+
+static Rows
+make_rows(const Pit *pit, const char *moment, bool probe)
+{
+	Rows		rows;
 	double		keys = row_count(pit->hub);
 	char	   *zero = lyf_vault_ghost_key(pit->hub->vault, false);
 	ListCell   *lc;
 
-	initStringInfo(&columns);
-	initStringInfo(&list);
-	initStringInfo(&from);
-	initStringInfo(&where);
+	initStringInfo(&rows.values);
+	initStringInfo(&rows.joins);
+	initStringInfo(&rows.valid);
+	appendStringInfo(&rows.valid, "(h.load_date <= %s", moment);
 	foreach(lc, pit->parts)
 	{
 		Part	   *part = lfirst(lc);
 		const char *key = quote_identifier(part->satellite->hash_key);
 		char	   *v = psprintf("v%d", foreach_current_index(lc));
 
-		appendStringInfo(&columns, ", %s", quote_identifier(part->key));
-		appendStringInfo(&columns, ", %s", quote_identifier(part->load_date));
-		appendStringInfo(&list, ", coalesce(%s.%s, %s), coalesce(%s.load_date, " LYF_GHOST_DATE ")", v, key, zero, v);
+		appendStringInfo(&rows.values, "%scoalesce(%s.%s, %s), coalesce(%s.load_date, " LYF_GHOST_DATE ")", rows.values.len > 0 ? ", " : "", v, key, zero, v);
 		if (part->load_seq != NULL)
-		{
-			appendStringInfo(&columns, ", %s", quote_identifier(part->load_seq));
-			appendStringInfo(&list, ", coalesce(%s.load_seq, 0)", v);
-		}
-		join_part(&from, part, v, pit->key, moment, mends || row_count(part->satellite) > PROBE_VERSIONS * keys);
-		appendStringInfo(&where, " OR %s.%s IS NOT NULL", v, key);
+			appendStringInfo(&rows.values, ", coalesce(%s.load_seq, 0)", v);
+		join_part(&rows.joins, part, v, pit->key, moment, probe || row_count(part->satellite) > PROBE_VERSIONS * keys);
+		appendStringInfo(&rows.valid, " OR %s.%s IS NOT NULL", v, key);
 	}
-	return psprintf("INSERT INTO %s AS p (snapshot_date, %s%s) SELECT %s, h.%s%s FROM %s%s WHERE h.load_date <= %s%s",
-					relation, pit->key, columns.data, moment, pit->key, list.data, before, from.data, moment, where.data);
+	appendStringInfoChar(&rows.valid, ')');
+	return rows;
 }
 
 static List *
@@ -240,17 +239,35 @@ value_columns(const Pit *pit)
 	return columns;
 }
 
+/* "INSERT INTO ... SELECT ...": the rows of a moment; from: where h is, the hub's rows */
+static char *
+insert_sql(const Pit *pit, const char *relation, const char *moment, const char *from, const Rows *rows)
+{
+	return psprintf("INSERT INTO %s AS p (snapshot_date, %s, %s) SELECT %s, h.%s, %s FROM %s%s WHERE %s",
+					relation, pit->key, lyf_vault_list(value_columns(pit), "", ", "), moment, pit->key, rows->values.data, from,
+					rows->joins.data, rows->valid.data);
+}
+
+/*
+ * Of the keys that have rows between two snapshots, those that the later one has not right (wrong), and these in all from then on.  What is
+ * right there is right afterwards: a row that came late, and is not the last one before that snapshot, is in none.
+ */
 static char *
 mend_sql(const Pit *pit, const char *relation)
 {
 	List	   *columns = value_columns(pit);
-	char	   *before = psprintf("unnest($1) s (moment) CROSS JOIN (SELECT DISTINCT %s FROM late) k JOIN %s h ON h.%s = k.%s",
-								  pit->key, lyf_vault_relation(pit->hub->vault, pit->hub->name), pit->key, pit->key);
+	char	   *stored = lyf_vault_list(columns, "p.", ", ");
 	char	   *excluded = lyf_vault_list(columns, "excluded.", ", ");
+	char	   *hub = lyf_vault_relation(pit->hub->vault, pit->hub->name);
+	Rows		found = make_rows(pit, "l.moment", true);
+	Rows		put = make_rows(pit, "s.moment", true);
 
-	return psprintf("%s ON CONFLICT (snapshot_date, %s) DO UPDATE SET (%s) = ROW (%s) WHERE (%s) IS DISTINCT FROM (%s)",
-					insert_sql(pit, relation, "s.moment", before, true), pit->key,
-					lyf_vault_list(columns, "", ", "), excluded, lyf_vault_list(columns, "p.", ", "), excluded);
+	return psprintf(", wrong AS MATERIALIZED (SELECT l.key, min(l.moment) AS since FROM late l JOIN %s h ON h.%s = l.key%s "
+					"LEFT JOIN %s p ON p.snapshot_date = l.moment AND p.%s = l.key WHERE (%s) IS DISTINCT FROM (%s) GROUP BY l.key) "
+					"%s ON CONFLICT (snapshot_date, %s) DO UPDATE SET (%s) = ROW (%s) WHERE (%s) IS DISTINCT FROM (%s)",
+					hub, pit->key, found.joins.data, relation, pit->key, stored, found.values.data,
+					insert_sql(pit, relation, "s.moment", psprintf("wrong w JOIN unnest($1) s (moment) ON s.moment >= w.since JOIN %s h ON h.%s = w.key", hub, pit->key), &put),
+					pit->key, lyf_vault_list(columns, "", ", "), excluded, stored, excluded);
 }
 
 /* lyftron.refresh_pit(vault text, name text) */
@@ -262,6 +279,7 @@ lyf_refresh_pit(PG_FUNCTION_ARGS)
 	Pit		   *pit = make_pit(lyf_vault_table_get(vault, table->parent), lyf_vault_name_list(lyf_value_get(table->definition, "satellites")));
 	LyfSnapshots snapshots = {.table = table,.relation = lyf_vault_relation(vault, table->name)};
 	LyfSourceScope scope;
+	Rows		rows;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -269,7 +287,8 @@ lyf_refresh_pit(PG_FUNCTION_ARGS)
 	snapshots.watched = list_make1(unconstify(LyfVaultTable *, pit->hub));
 	foreach(lc, pit->parts)
 		snapshots.watched = lappend(snapshots.watched, ((Part *) lfirst(lc))->satellite);
-	snapshots.fill = insert_sql(pit, snapshots.relation, "$1", psprintf("%s h", lyf_vault_relation(vault, pit->hub->name)), false);
+	rows = make_rows(pit, "$1", false);
+	snapshots.fill = insert_sql(pit, snapshots.relation, "$1", psprintf("%s h", lyf_vault_relation(vault, pit->hub->name)), &rows);
 	snapshots.mend = mend_sql(pit, snapshots.relation);
 	lyf_snapshots_refresh(&snapshots, fcinfo);
 	lyf_source_leave(&scope);

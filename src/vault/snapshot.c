@@ -5,7 +5,7 @@
  * A refresh fills the snapshots that are wanted and not there, and removes those that are not wanted any more.  What is there it looks
  * at by numbers: of each table that the snapshots are made of, the rows up to each of them.  Tables of a vault are only inserted into;
  * so where there are as many rows between two snapshots as before nothing came late there, and else the keys that have rows there are
- * the ones to be looked at, in all snapshots from the later of the two on.  Where there are fewer rows somebody deleted some, and the
+ * the ones to be looked at, in the later of the two, and where that is not right in all that follow.  Where there are fewer rows somebody deleted some, and the
  * snapshots from there on are filled anew.
  *
  * Rows are counted before snapshots are filled: what comes in between is in them, and is looked at once more by the next refresh.
@@ -279,7 +279,7 @@ typedef struct Late
 {
 	List	   *dates;			/* of Moment *: from the first one that has more rows on */
 	bool		fewer;			/* somewhere there are fewer */
-	StringInfoData keys;		/* SELECT of the keys; may come several times */
+	StringInfoData keys;		/* SELECT of the keys that have rows there, each with the later snapshot */
 } Late;
 
 static char *
@@ -292,8 +292,8 @@ date_literal(TimestampTz date)
 static void
 add_late_keys(Late *late, const LyfVaultTable *table, const char *key, const Moment *before, const Moment *snapshot)
 {
-	appendStringInfo(&late->keys, "%sSELECT t.%s FROM %s t WHERE t.load_date <= %s", late->keys.len > 0 ? " UNION " : "",
-					 quote_identifier(key), lyf_vault_relation(table->vault, table->name), date_literal(snapshot->date));
+	appendStringInfo(&late->keys, "%sSELECT t.%s, %s FROM %s t WHERE t.load_date <= %s", late->keys.len > 0 ? " UNION " : "",
+					 quote_identifier(key), date_literal(snapshot->date), lyf_vault_relation(table->vault, table->name), date_literal(snapshot->date));
 	if (before != NULL)
 		appendStringInfo(&late->keys, " AND t.load_date > %s", date_literal(before->date));
 }
@@ -352,7 +352,7 @@ mend(Refresh *refresh)
 	if (late.fewer || refresh->snapshots->mend == NULL)
 		fill(refresh, late.dates);
 	else if (late.dates != NIL)
-		refresh->written += execute_with_dates(psprintf("WITH late AS MATERIALIZED (%s) %s", late.keys.data, refresh->snapshots->mend), late.dates);
+		refresh->written += execute_with_dates(psprintf("WITH late (key, moment) AS MATERIALIZED (%s)%s", late.keys.data, refresh->snapshots->mend), late.dates);
 }
 
 static void

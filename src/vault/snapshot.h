@@ -17,7 +17,8 @@ typedef struct LyfSnapshots
 	char	   *relation;		/* quoted and qualified */
 	List	   *watched;		/* of LyfVaultTable *: a row of these that comes late changes snapshots */
 	char	   *fill;			/* statement that fills one that is empty: $1, a timestamptz */
-	char	   *mend;			/* a part of a statement that puts rows right: of the keys in "late", of the snapshots in $1; NULL: fill anew */
+	char	   *mend;			/* the end of a statement that puts the snapshots in $1 right, once "WITH late (key, moment) ..." has said what to
+								 * look at; NULL: they are filled anew */
 } LyfSnapshots;
 
 /*
