@@ -116,6 +116,16 @@ SELECT * FROM lyftron.snapshot_times(5, 0, 0, 0, since => '2026-11-25', until =>
 SELECT lyftron.create_pit('vp', 'pit_order', 'hub_order', '{}', 'snaps');
 SELECT lyftron.create_pit('vp', 'pit_times', 'hub_customer', '{sat_customer}', 'SELECT lyftron.snapshot_times(2, 0, 0, 0)');
 SELECT snapshots_added FROM lyftron.refresh_pit('vp', 'pit_times');
+-- of a link
+INSERT INTO snaps VALUES ('2026-01-03 12:00'), ('2026-01-06');
+SELECT lyftron.create_pit('vp', 'pit_link', 'link_order', '{eff_order}', 'snaps');
+SELECT snapshots_added FROM lyftron.refresh_pit('vp', 'pit_link');
+SELECT p.snapshot_date, e.is_active, count(*) FROM vp_vault.pit_link p
+	LEFT JOIN vp_vault.eff_order e ON e.link_order_hk = p.eff_order_hk AND e.load_date = p.eff_order_load_date AND e.load_seq = p.eff_order_load_seq GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT s.at, count(*) AS active, (SELECT count(*) FROM vp_vault.pit_link p JOIN vp_vault.eff_order e ON e.link_order_hk = p.eff_order_hk
+	AND e.load_date = p.eff_order_load_date AND e.load_seq = p.eff_order_load_seq AND e.is_active WHERE p.snapshot_date = s.at) = count(*) AS same
+	FROM snaps s, LATERAL (SELECT DISTINCT ON (e.link_order_hk) e.is_active FROM vp_vault.eff_order e WHERE e.load_date <= s.at ORDER BY e.link_order_hk, e.load_date DESC, e.load_seq DESC) e
+	WHERE e.is_active GROUP BY 1 ORDER BY 1;
 
 -- what is wrong
 SELECT lyftron.create_pit('vp', 'pit_x', 'hub_customer', '{eff_order}', 'snaps');

@@ -57,6 +57,18 @@ CREATE FOREIGN TABLE vr_foreign.units (unit text OPTIONS (key 'true'), meaning t
 SELECT * FROM lyftron.propose_vault('vr_server', staging => 'staged');
 \pset format aligned
 
+-- streams of a connector, with their primary keys
+RESET ROLE;
+CREATE SERVER vr_rest FOREIGN DATA WRAPPER lyftron_rest OPTIONS (connector 'nycflights', config '{"base_url": "http://127.0.0.1:1"}');
+CREATE SCHEMA vr_rest;
+IMPORT FOREIGN SCHEMA "default" LIMIT TO (airlines, planes, flights, weather) FROM SERVER vr_rest INTO vr_rest;
+\pset format unaligned
+SELECT statement, reason FROM lyftron.propose_vault('vr_rest') WHERE statement ~ 'create_(hub|reference|link)';
+\pset format aligned
+DROP SCHEMA vr_rest CASCADE;
+DROP SERVER vr_rest CASCADE;
+SET ROLE vr_owner;
+
 SELECT lyftron.propose_vault();
 SELECT lyftron.propose_vault('vr_server', 'vr');
 SELECT lyftron.propose_vault('nothing');
