@@ -87,8 +87,11 @@ SELECT count(*) FROM lyftron.create_vault_views('vv4');
 SELECT h.id, s.city FROM vv4_vault.hub_customer h JOIN vv4_vault.sat_customer_as_of('2026-01-02 12:00+00') s ON s.customer_hk = h.customer_hk WHERE h.id > 0 ORDER BY h.id;
 
 -- lineage
-SELECT table_name, column_name, role, source, expression FROM lyftron.vault_lineage WHERE vault = 'vv' AND table_name IN ('hub_order', 'link_order', 'sat_phone', 'ref_country')
+SELECT table_name, column_name, role, source, expression, source_columns FROM lyftron.vault_lineage WHERE vault = 'vv' AND table_name IN ('hub_order', 'link_order', 'sat_phone', 'ref_country')
 	ORDER BY table_name COLLATE "C", column_name COLLATE "C", role COLLATE "C", expression COLLATE "C";
+SELECT lyftron.expression_columns($$upper(a.name) || coalesce("B b", (c).d::text) || CASE WHEN x > 0 THEN name END || (SELECT max(y) FROM z)$$),
+	lyftron.expression_columns('''a literal'''), lyftron.expression_columns('t.*');
+SELECT lyftron.expression_columns('1 +');
 SELECT lyftron.create_pipeline('vv_pipeline', source => 'customer', destination => 'staged', mode => 'full_refresh');
 CALL lyftron.run('vv_pipeline');
 SELECT lyftron.create_hub('vv4', 'hub_staged', 'staged', '{id}');

@@ -1,5 +1,10 @@
 -- vault/: lineage: what the columns of vaults come from.
 
+CREATE FUNCTION lyftron.expression_columns(expression text) RETURNS text[]
+	AS 'MODULE_PATHNAME', 'lyf_expression_columns' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lyftron.expression_columns(text) IS
+	'names of the columns that an SQL expression reads, each once';
+
 CREATE VIEW lyftron.vault_lineage WITH (security_barrier) AS
 	WITH mapped AS (
 		SELECT s.vault, s.table_name, s.source, s.mapping, t.kind, t.parent, t.definition, coalesce(t.definition, '{}') || coalesce(p.definition, '{}') AS keys
@@ -46,7 +51,7 @@ CREATE VIEW lyftron.vault_lineage WITH (security_barrier) AS
 		FROM pg_catalog.pg_foreign_table t JOIN pg_catalog.pg_class c ON c.oid = t.ftrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			JOIN pg_catalog.pg_foreign_server f ON f.oid = t.ftserver
 	)
-	SELECT l.vault, l.table_name, l.column_name, l.role, l.source, l.expression, p.name AS pipeline,
+	SELECT l.vault, l.table_name, l.column_name, l.role, l.source, l.expression, lyftron.expression_columns(l.expression) AS source_columns, p.name AS pipeline,
 		coalesce(f.stream, p.source, f.name) AS stream, coalesce(p.source_server, f.server::text) AS server
 	FROM lineage l
 		LEFT JOIN lyftron.pipeline p ON pg_catalog.format('%I.%I', p.destination_schema, p.destination_table) = l.source AND pg_catalog.pg_has_role(p.owner, 'USAGE')
@@ -59,6 +64,7 @@ COMMENT ON COLUMN lyftron.vault_lineage.column_name IS 'its column; one that is 
 COMMENT ON COLUMN lyftron.vault_lineage.role IS 'business_key, reference_key, hash_key, hub_key, dependent_key, sub_key, column, hash_diff, load_date, record_source, sequence, operation';
 COMMENT ON COLUMN lyftron.vault_lineage.source IS 'what is read: a qualified relation, or a query';
 COMMENT ON COLUMN lyftron.vault_lineage.expression IS 'expression over the source; of a load date null: the time of the load';
+COMMENT ON COLUMN lyftron.vault_lineage.source_columns IS 'columns of the source that the expression reads';
 COMMENT ON COLUMN lyftron.vault_lineage.pipeline IS 'your pipeline that fills the source, if one does';
 COMMENT ON COLUMN lyftron.vault_lineage.stream IS 'what that reads; of a foreign table of a connector, its stream';
 COMMENT ON COLUMN lyftron.vault_lineage.server IS 'foreign server of the stream';
