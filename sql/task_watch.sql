@@ -104,6 +104,12 @@ SELECT count(*) FROM lyftron.history WHERE name = 'many';
 SELECT lyftron.tick();
 SELECT count(*) FROM lyftron.history WHERE name = 'many';
 SELECT count(*) AS runs FROM lyftron.run WHERE pipeline = 'watch_first';
+INSERT INTO lyftron.vault_load (vault, source, owner, started_at, finished_at, rows_read)
+	SELECT 'watch', 's', current_user::regrole, now() - interval '40 days' + i * interval '1 hour', now() - interval '39 days', i FROM generate_series(1, 3) i;
+UPDATE lyftron.service SET purged_at = NULL;
+SELECT lyftron.tick();
+SELECT vault, rows_read FROM lyftron.vault_load WHERE vault = 'watch';
+DELETE FROM lyftron.vault_load WHERE vault = 'watch';
 
 -- others see nothing of it
 CREATE ROLE regress_lyftron_watch;

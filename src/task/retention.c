@@ -1,6 +1,6 @@
 /*
  * retention.c
- *		Tasks that are over, runs and logs go when they are older than lyftron.keep_history.
+ *		Tasks that are over, runs, loads of vaults and logs go when they are older than lyftron.keep_history.
  *
  * That is looked at every ten minutes; where much is to go, each tick takes a batch.  Of
  * a pipeline its last run and its last success stay, and runs whose rejected records are still there.
@@ -43,6 +43,9 @@ static LyfCatalogPlan purge_plans[] = {
 		"  ON CONFLICT (pipeline) DO UPDATE SET rows_read = p.rows_read + excluded.rows_read,"
 		"  rows_written = p.rows_written + excluded.rows_written, rows_rejected = p.rows_rejected + excluded.rows_rejected)"
 	" SELECT 1 FROM gone"},
+	/* the last one of each source of a vault stays */
+	{"DELETE FROM lyftron.vault_load WHERE id = ANY (ARRAY(SELECT id FROM lyftron.vault_load o WHERE finished_at < $1"
+	" AND EXISTS (SELECT FROM lyftron.vault_load n WHERE n.vault = o.vault AND n.source = o.source AND n.started_at > o.started_at) LIMIT $2))"},
 };
 
 void
