@@ -40,6 +40,15 @@ SELECT * FROM lyftron.check_vault('vc_own', sources => true);
 SELECT * FROM lyftron.check_vault('vc_automate', sources => true);
 SELECT * FROM lyftron.check_vault('vc_dbt', sources => true);
 
+-- nor is it wrong to have no ghosts, though links have the zero key where a key is null
+INSERT INTO orders VALUES (77, 1, NULL, '2026-01-02');
+SELECT lyftron.create_vault('vc_plain', 'vc_plain', ghosts => false);
+SELECT lyftron.create_hub('vc_plain', 'hub_customer', 'customer', '{id}', load_date => 'at'), lyftron.create_hub('vc_plain', 'hub_order', 'orders', '{no, line}', load_date => 'at'),
+	lyftron.create_link('vc_plain', 'link_order', 'orders', '{hub_order, hub_customer}', '{no, line, customer}', load_date => 'at');
+SELECT count(*) FROM lyftron.load_vault('vc_plain');
+SELECT count(*) AS null_customer FROM vc_plain.link_order WHERE customer_hk = decode(repeat('00', 16), 'hex');
+SELECT table_name, problem, rows FROM lyftron.check_vault('vc_plain', sources => true);
+
 -- each problem by itself; the example of one that several rows have may be any of them
 CREATE FUNCTION found(damage text, tables text) RETURNS TABLE (table_name text, problem text, severity text, rows bigint, example jsonb) LANGUAGE plpgsql AS $$
 BEGIN
@@ -88,7 +97,7 @@ RESET ROLE;
 SET ROLE vc_other;
 SELECT lyftron.check_vault('vc_own');
 RESET ROLE;
-SELECT lyftron.drop_vault(v, true) FROM unnest('{vc_own,vc_automate,vc_dbt}'::text[]) v;
-DROP SCHEMA vc_own, vc_automate, vc_dbt, vc CASCADE;
+SELECT lyftron.drop_vault(v, true) FROM unnest('{vc_own,vc_automate,vc_dbt,vc_plain}'::text[]) v;
+DROP SCHEMA vc_own, vc_automate, vc_dbt, vc_plain, vc CASCADE;
 REVOKE CREATE ON DATABASE :"DBNAME" FROM vc_owner;
 DROP ROLE vc_owner, vc_other;

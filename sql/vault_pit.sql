@@ -80,6 +80,14 @@ SELECT * FROM lyftron.refresh_pit('vp', 'pit_customer');
 SELECT * FROM lyftron.refresh_bridge('vp', 'bridge_customer');
 SELECT (SELECT count(*) FROM pit_difference) AS pit, (SELECT count(*) FROM bridge_difference) AS bridge;
 
+-- a key that its hub got to know later than a satellite says
+INSERT INTO customer VALUES (600, 'first', '2026-01-05');
+SELECT table_name, inserted FROM lyftron.load_vault('vp') WHERE inserted > 0;
+INSERT INTO customer VALUES (600, 'earlier', '2026-01-02 06:00');
+SELECT table_name, inserted FROM lyftron.load_vault('vp') WHERE inserted > 0;
+SELECT * FROM lyftron.refresh_pit('vp', 'pit_customer');
+SELECT (SELECT count(*) FROM pit_difference) AS pit, (SELECT count(*) FROM pit_expected e JOIN vp_vault.hub_customer h USING (customer_hk) WHERE h.load_date > e.at) AS before_hub;
+
 -- a snapshot between two, one after all; two fall out; and a late row at the same time
 INSERT INTO snaps VALUES ('2026-01-02 15:00'), ('2026-02-01');
 DELETE FROM snaps WHERE at < '2026-01-01 13:00';

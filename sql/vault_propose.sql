@@ -14,6 +14,8 @@ CREATE TABLE product (sku text NOT NULL UNIQUE, name text, price numeric, "In St
 CREATE TABLE line (order_no integer REFERENCES orders, line integer, sku text REFERENCES product (sku), qty integer, PRIMARY KEY (order_no, line));
 CREATE TABLE leg (origin text REFERENCES airport, dest text REFERENCES airport, km integer, PRIMARY KEY (origin, dest));
 CREATE TABLE log (at timestamptz, message text);
+CREATE TABLE shelf (hall integer, no integer, width integer, height integer, PRIMARY KEY (hall, no));
+CREATE TABLE box (id integer PRIMARY KEY, shelf_no integer, shelf_hall integer, FOREIGN KEY (shelf_no, shelf_hall) REFERENCES shelf (no, hall));
 INSERT INTO country VALUES ('DE', 'Germany');
 INSERT INTO customer VALUES (1, 'a@b', 'Ann', 'DE', '2026-01-01');
 INSERT INTO employee VALUES (1, 'Bob', NULL), (2, 'Cyd', 1);
