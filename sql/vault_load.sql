@@ -47,6 +47,13 @@ SELECT * FROM lyftron.load_vault('vl', 'vl_stage');
 SELECT * FROM vl_sat WHERE id = 1 AND load_date > '2026-01-06';
 SELECT * FROM lyftron.load_vault('vl', 'public.vl_stage');
 
+-- of rows of one load date the first is like the version before: it is no new one when they come again
+TRUNCATE vl_stage;
+INSERT INTO vl_stage VALUES (1, 'north', 'A', 1, '2026-01-20', 'U'), (1, 'north', 'E', 1, '2026-01-20', 'U');
+SELECT * FROM lyftron.load_vault('vl', tables => '{sat_customer}');
+SELECT * FROM lyftron.load_vault('vl', tables => '{sat_customer}');
+SELECT * FROM vl_sat WHERE id = 1 AND load_date > '2026-01-09';
+
 -- a hub keeps what came first: the earliest of a load, and what it has
 SELECT id, load_date, record_source FROM vl_vault.hub_customer ORDER BY id, load_date, record_source;
 SELECT region, load_date, record_source FROM vl_vault.hub_region ORDER BY region;

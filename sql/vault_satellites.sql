@@ -108,6 +108,11 @@ SELECT * FROM lyftron.load_vault('vs', 'vs_code');
 TRUNCATE vs_code;
 INSERT INTO vs_code VALUES ('a', 'late', '2026-01-02'), ('b', 'second', '2026-01-02'), ('b', 'third', '2026-01-02');
 SELECT * FROM lyftron.load_vault('vs', 'vs_code');
+-- of rows of one load date the first is like the version before
+TRUNCATE vs_code;
+INSERT INTO vs_code VALUES ('a', 'changed', '2026-01-09'), ('a', 'again', '2026-01-09');
+SELECT * FROM lyftron.load_vault('vs', 'vs_code');
+SELECT * FROM lyftron.load_vault('vs', 'vs_code');
 SELECT code, load_date, meaning FROM vs_vault.ref_code ORDER BY 1;
 SELECT code, load_date, load_seq, meaning FROM vs_vault.ref_code_history ORDER BY 1, 2, 3;
 

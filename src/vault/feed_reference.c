@@ -63,8 +63,8 @@ latest_sql(const LyfFeed *feed)
 }
 
 /*
- * Versions, as those of a satellite: what differs from the version before it.  n: those that the table does not have at their date; of
- * rows of one date the later ones come after those that are there.
+ * Versions, as those of a satellite: what differs from the version before it.  n: those that the table does not have at their date, nor
+ * had before it where others came at that date; of rows of one date the later ones come after those that are there.
  */
 static char *
 history_sql(const LyfFeed *feed)
@@ -74,13 +74,15 @@ history_sql(const LyfFeed *feed)
 
 	return psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE "
 					"WITH n AS MATERIALIZED (SELECT * FROM " LYF_CANDIDATES " c WHERE NOT EXISTS (SELECT FROM %s t WHERE %s "
-					"AND t.load_date = c.load_date AND t.hash_diff = c.hash_diff)), "
+					"AND t.load_date = c.load_date AND t.hash_diff = c.hash_diff) "
+					"AND (c.hash_diff = (SELECT t.hash_diff FROM %s t WHERE %s AND t.load_date < c.load_date ORDER BY t.load_date DESC, t.load_seq DESC LIMIT 1) "
+					"AND EXISTS (SELECT FROM %s t WHERE %s AND t.load_date = c.load_date)) IS NOT TRUE), "
 					"u AS (SELECT %s, load_date, load_seq, hash_diff, NULL::bigint AS " LYF_ARRIVAL " FROM %s t WHERE EXISTS (SELECT FROM n WHERE %s) "
 					"UNION ALL SELECT %s, load_date, NULL, hash_diff, " LYF_ARRIVAL " FROM n), "
 					"l AS (SELECT *, lag(hash_diff) OVER (PARTITION BY %s ORDER BY load_date, load_seq, " LYF_ARRIVAL ") AS before, "
 					"max(load_seq) OVER (PARTITION BY %s, load_date) AS last_seq FROM u) "
 					"SELECT %s FROM n c JOIN l ON l." LYF_ARRIVAL " = c." LYF_ARRIVAL " WHERE l.hash_diff IS DISTINCT FROM l.before",
-					table, lyf_feed_column_list(feed, ""), table, same_key(feed, "t", "c"), key, table, same_key(feed, "n", "t"), key, key, key,
+					table, lyf_feed_column_list(feed, ""), table, same_key(feed, "t", "c"), table, same_key(feed, "t", "c"), table, same_key(feed, "t", "c"), key, table, same_key(feed, "n", "t"), key, key, key,
 					lyf_feed_columns_with(feed, LYF_LOAD_SEQ,
 										  psprintf("coalesce(l.last_seq, -1) + row_number() OVER (PARTITION BY %s, c.load_date ORDER BY c." LYF_ARRIVAL ")",
 												   key_list(feed, "c.", ", "))));

@@ -27,6 +27,8 @@ typedef struct Timeline
 	List	   *same_date;		/* of LyfVersion *: those of the table at that date */
 	bool		has_before;
 	LyfVersion	before;			/* the version that is valid before the row at hand */
+	bool		has_prior;
+	LyfVersion	prior;			/* where the table has versions at the load date at hand: the one that is valid before them */
 } Timeline;
 
 static void
@@ -129,6 +131,11 @@ advance(Timeline *timeline, TimestampTz load_date)
 		LyfVersion *version = llast(timeline->versions);
 
 		timeline->versions = list_delete_last(timeline->versions);
+		if (version->load_date == load_date && timeline->same_date == NIL)
+		{
+			timeline->has_prior = timeline->has_before;
+			timeline->prior = timeline->before;
+		}
 		timeline->before = *version;
 		timeline->has_before = true;
 		if (version->load_date == load_date)
@@ -137,12 +144,14 @@ advance(Timeline *timeline, TimestampTz load_date)
 	MemoryContextSwitchTo(old);
 }
 
-/* has the table this version at the load date at hand? */
+/* Has the table this version at the load date at hand, or was it left out when those came, since it was valid already? */
 static bool
 came_before(const Timeline *timeline, const uint8 *diff)
 {
 	ListCell   *lc;
 
+	if (timeline->same_date != NIL && timeline->has_prior && memcmp(timeline->prior.diff, diff, timeline->size) == 0)
+		return true;
 	foreach(lc, timeline->same_date)
 		if (memcmp(((LyfVersion *) lfirst(lc))->diff, diff, timeline->size) == 0)
 			return true;

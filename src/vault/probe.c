@@ -90,6 +90,17 @@ lyf_probe_has(LyfProbe *probe, Datum hash)
 	return index_getnext_slot(probe->scan, ForwardScanDirection, probe->found);
 }
 
+/* the scan keeps what it allocates, so not in memory of the key at hand */
+static bool
+next_version(LyfProbe *probe)
+{
+	MemoryContext old = MemoryContextSwitchTo(probe->feed->stage->cxt);
+	bool		found = index_getnext_slot(probe->scan, BackwardScanDirection, probe->found);
+
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
 List *
 lyf_probe_versions(LyfProbe *probe, Datum hash, TimestampTz before)
 {
@@ -97,7 +108,7 @@ lyf_probe_versions(LyfProbe *probe, Datum hash, TimestampTz before)
 	List	   *versions = NIL;
 
 	look(probe, hash);
-	while (index_getnext_slot(probe->scan, BackwardScanDirection, probe->found))
+	while (next_version(probe))
 	{
 		LyfVersion *version = palloc(sizeof(LyfVersion));
 		uint8		space[LYF_HASH_MAX];
