@@ -63,6 +63,10 @@ SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no
 SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no, line}', kind => 'multi_active');
 SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no, line}', kind => 'effectivity', driving_key => '{hub_order}');
 SELECT lyftron.create_satellite('vd', 'sat_x', 'link_bought', 'orders', '{order_no, line, customer}', kind => 'effectivity', driving_key => '{hub_odd}', tenant => 'shop', collision_code => 'crm');
+SELECT lyftron.create_link('vd', 'link_two', 'odd', '{hub_odd AS one, hub_odd AS other}', ARRAY['"Key"', '"as"', '"x "" y"', '"Key"', '"as"', '"x "" y"'], kind => 'same_as');
+SELECT lyftron.create_satellite('vd', 'sat_two', 'link_two', 'odd', ARRAY['"Key"', '"as"', '"x "" y"', '"Key"', '"as"', '"x "" y"'], kind => 'effectivity', driving_key => '{hub_odd}');
+SELECT lyftron.create_satellite('vd', 'sat_two', 'link_two', 'odd', ARRAY['"Key"', '"as"', '"x "" y"', '"Key"', '"as"', '"x "" y"'], kind => 'effectivity', driving_key => '{other}');
+SELECT definition FROM lyftron.vault_tables WHERE name = 'sat_two';
 SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no, line}', kind => 'status_tracking');
 SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no, line}', kind => 'status_tracking', full_load => true, increment => 'at');
 SELECT lyftron.create_satellite('vd', 'sat_x', 'hub_order', 'orders', '{order_no, line}', kind => 'record_tracking', operation => 'note');

@@ -136,6 +136,8 @@ SELECT s.at, count(*) AS active, (SELECT count(*) FROM vp_vault.pit_link p JOIN 
 	WHERE e.is_active GROUP BY 1 ORDER BY 1;
 
 -- what is wrong
+SELECT lyftron.drop_vault_table('vp', 'sat_phone');
+SELECT lyftron.drop_vault_table('vp', 'link_line');
 SELECT lyftron.create_pit('vp', 'pit_x', 'hub_customer', '{eff_order}', 'snaps');
 SELECT lyftron.create_pit('vp', 'pit_x', 'sat_customer', '{sat_customer}', 'snaps');
 SELECT lyftron.create_pit('vp', 'pit_x', 'hub_customer', '{sat_customer}', 'SELECT 1');

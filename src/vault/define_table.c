@@ -347,32 +347,41 @@ remaining_columns(const LyfVaultDefine *define)
 	return items;
 }
 
-/* the link's columns of the roles that are a driving key */
+/* the link's column of a role, by the role's name, the column's or the hub's; raises where it has none, or several of the hub */
+static char *
+role_column(const LyfVaultTable *parent, const char *name)
+{
+	const char *found = NULL;
+	bool		several = false;
+	ListCell   *lc;
+
+	foreach(lc, parent->hubs)
+	{
+		LyfVaultRole *role = lfirst(lc);
+
+		if (strcmp(role->column, name) == 0 || strcmp(role->column, hash_key_name(name)) == 0)
+			return role->column;
+		if (strcmp(role->hub, name) != 0)
+			continue;
+		several = found != NULL;
+		found = role->column;
+	}
+	if (found == NULL || several)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg(several ? "\"%s\" has several roles of the hub \"%s\", which is to be the driving key" :
+						"\"%s\" has no hub or role \"%s\", which is to be the driving key", parent->name, name)));
+	return unconstify(char *, found);
+}
+
 static List *
 driving_columns(const LyfVaultTable *parent, List *names)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
-	ListCell   *r;
 
 	foreach(lc, names)
-	{
-		const char *name = lfirst(lc);
-		const char *found = NULL;
-
-		foreach(r, parent->hubs)
-		{
-			LyfVaultRole *role = lfirst(r);
-
-			if (strcmp(role->hub, name) == 0 || strcmp(role->column, name) == 0 || strcmp(role->column, hash_key_name(name)) == 0)
-				found = role->column;
-		}
-		if (found == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("\"%s\" has no hub or role \"%s\", which is to be the driving key", parent->name, name)));
-		columns = lappend(columns, pstrdup(found));
-	}
+		columns = lappend(columns, role_column(parent, lfirst(lc)));
 	return columns;
 }
 

@@ -89,7 +89,21 @@ lyf_drop_vault(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* raises where something of the vault is made of the table */
+static bool
+names_it(const LyfVaultTable *other, const char *key, const char *name)
+{
+	const LyfValue *names = lyf_value_get(other->definition, key);
+
+	if (lyf_value_is(names, LYF_LIST))
+	{
+		lyf_foreach(member, names)
+			if (strcmp(lyf_value_text(member), name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* raises where something of the vault is made of the table: satellites, links, point-in-time tables, bridges */
 static void
 check_unused(const LyfVaultTable *table)
 {
@@ -99,7 +113,8 @@ check_unused(const LyfVaultTable *table)
 	foreach(lc, lyf_vault_tables(table->vault))
 	{
 		LyfVaultTable *other = lfirst(lc);
-		bool		uses = other->parent != NULL && strcmp(other->parent, table->name) == 0;
+		bool		uses = (other->parent != NULL && strcmp(other->parent, table->name) == 0) ||
+			names_it(other, "satellites", table->name) || names_it(other, "links", table->name);
 
 		foreach(r, other->hubs)
 			uses = uses || strcmp(((LyfVaultRole *) lfirst(r))->hub, table->name) == 0;

@@ -20,7 +20,7 @@
 LYF_FUNCTION_INFO_V1(lyf_create_pit);
 LYF_FUNCTION_INFO_V1(lyf_refresh_pit);
 
-/* From so many versions a key on it is faster to look each key up than to go through all versions; measured. */
+/* From so many versions a key on it is faster to look each key up than to go through all versions: an estimate. */
 #define PROBE_VERSIONS	20
 
 /* A satellite in a point-in-time table, by the names of its columns there. */
