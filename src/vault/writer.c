@@ -2,8 +2,8 @@
  * writer.c
  *		Rows into a table of a vault, in the order of its key.
  *
- * They go in batches past the executor, where nothing hangs on the table that only a statement knows of (triggers, checks, generated
- * columns, policies), and, of a hub or link, where no other load does so too; otherwise a statement takes them.
+ * They go in batches past the executor, where nothing hangs on the table that only a statement knows of (triggers, rules, checks,
+ * generated columns, policies), and, of a hub or link, where no other load does so too; otherwise a statement takes them.
  *
  * Of a hub or link others may insert the same keys at the same time.  An entry goes into the index of the primary key as that of a
  * deferred constraint does (UNIQUE_CHECK_PARTIAL): where another row has the key, its transaction is waited for at once, and if
@@ -91,7 +91,7 @@ is_plain_table(Relation rel)
 {
 	TupleConstr *constraints = RelationGetDescr(rel)->constr;
 
-	return rel->rd_rel->relam == HEAP_TABLE_AM_OID && rel->trigdesc == NULL && !rel->rd_rel->relrowsecurity &&
+	return rel->rd_rel->relam == HEAP_TABLE_AM_OID && rel->trigdesc == NULL && rel->rd_rules == NULL && !rel->rd_rel->relrowsecurity &&
 		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
 }
 

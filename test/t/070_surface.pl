@@ -45,15 +45,22 @@ $node->safe_psql('postgres', q{
 	INSERT INTO local SELECT i, now() FROM generate_series(1, 10) i;
 	SELECT lyftron.create_pipeline('l', source => 'local', destination => 'copy', mode => 'incremental', primary_key => '{id}', cursor => 'at');
 	CALL lyftron.run('l');
-	SELECT lyftron.create_alert('a', pipeline => 'l');});
+	SELECT lyftron.create_alert('a', pipeline => 'l');
+	SELECT lyftron.create_vault('v', 'vault');
+	SELECT lyftron.create_hub('v', 'hub_thing', 'local', '{id}', load_date => 'at', increment => 'id');
+	SELECT lyftron.create_satellite('v', 'sat_thing', 'hub_thing', 'local', '{id}', '{at AS seen}', load_date => 'at', increment => 'id');
+	SELECT lyftron.load_vault('v');});
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE again');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('again'), '-f', $dump ], 'restore');
-my $state = q{SELECT (SELECT count(*) FROM lyftron.connectors), (SELECT count(*) FROM lyftron.pipelines), (SELECT count(*) FROM lyftron.alerts), lyftron.state_json('l')};
+my $state = q{SELECT (SELECT count(*) FROM lyftron.connectors), (SELECT count(*) FROM lyftron.pipelines), (SELECT count(*) FROM lyftron.alerts), lyftron.state_json('l'),
+	(SELECT count(*) FROM lyftron.vault_loads WHERE position = '10'), (SELECT count(*) FROM lyftron.vault_tables), (SELECT count(*) FROM vault.sat_thing)};
 is($node->safe_psql('again', $state), $node->safe_psql('postgres', $state), 'the restored database knows the same');
 $node->safe_psql('again', q{INSERT INTO local VALUES (11, now()); CALL lyftron.run('l')});
 is($node->safe_psql('again', q{SELECT rows_written FROM lyftron.jobs ORDER BY started_at DESC LIMIT 1}), '1', 'and goes on where it was');
+is($node->safe_psql('again', q{SELECT string_agg(table_name || ' ' || candidates || ' ' || inserted, ', ') FROM lyftron.load_vault('v')}),
+	'hub_thing 2 1, sat_thing 2 1', 'and so does its vault');
 
 # All of it goes with the extension.
 $node->safe_psql('again', 'DROP SERVER rec CASCADE; DROP EXTENSION lyftron');

@@ -129,4 +129,24 @@ is(sql(q{SELECT count(*) FROM many.sat_all s WHERE NOT EXISTS (SELECT FROM many.
 is(sql('SELECT count(*) FROM many.sat_all') - 2, 6 * (4 * $step + 1), 'each source has its version in the satellite of all');
 is(sql(q{SELECT sum(inserted) FROM lyftron.load_vault('many', tables => '{hub_thing}')}), '0', 'nothing is missing');
 
+# foreign tables are sources like any: a REST API, live; and the stage that a pipeline loads from it, of which loads read what is new
+my $port = start_flights_api();
+connect_flights($node, $port);
+sql(q{
+	SELECT lyftron.create_vault('air', 'air');
+	SELECT lyftron.create_hub('air', 'hub_airline', 'nyc.airlines', '{carrier}', load_date => $$'2013-01-01'$$);
+	SELECT lyftron.create_satellite('air', 'sat_airline', 'hub_airline', 'nyc.airlines', '{carrier}', '{name}', load_date => $$'2013-01-01'$$)});
+is(sql(q{SELECT string_agg(inserted::text, ',') FROM lyftron.load_vault('air')}), '16,16', 'a live stream is a source');
+sql(q{
+	SELECT lyftron.create_pipeline('airports', source => 'nyc.airports', destination => 'raw.airports');
+	CALL lyftron.run('airports');
+	SELECT lyftron.create_hub('air', 'hub_airport', 'raw.airports', '{faa}');
+	SELECT lyftron.create_satellite('air', 'sat_airport', 'hub_airport', 'raw.airports', '{faa}');
+	SELECT lyftron.create_vault_pipelines('air')});
+my $airports = sql('SELECT count(*) FROM raw.airports');
+sql(q{CALL lyftron.run('air.airports')});
+is(sql('SELECT count(*) FROM air.sat_airport') - 2, $airports, 'a stage that a pipeline loads is one, and its vault a step behind it');
+is(sql(q{SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'air.sat_airport'::regclass AND attname LIKE '\_lyftron%'}), '', 'columns of the pipeline are not described');
+is(sql(q{SELECT server || ' ' || stream FROM lyftron.vault_lineage WHERE table_name = 'hub_airport' AND role = 'business_key'}), 'nyc airports', 'its lineage goes back to the stream');
+
 done_testing();
