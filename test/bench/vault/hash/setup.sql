@@ -2,15 +2,15 @@
 SET client_min_messages = warning;
 CREATE EXTENSION lyftron;
 CREATE TABLE item AS
-	SELECT i / 4 AS l_orderkey, (i * 7919 + 1) % 20000 AS l_partkey, (i * 104729 + 1) % 1000 AS l_suppkey, i % 4 + 1 AS l_linenumber,
+	SELECT (i / 4)::integer AS l_orderkey, (i * 7919 % 20000)::integer AS l_partkey, (i * 104729 % 1000)::integer AS l_suppkey, (i % 4)::integer + 1 AS l_linenumber,
 		(i * 31 % 50 + 1)::numeric(15,2) AS l_quantity, (i * 7907 % 9500000 / 100.0 + 900)::numeric(15,2) AS l_extendedprice,
 		(i % 11 / 100.0)::numeric(15,2) AS l_discount, (i % 9 / 100.0)::numeric(15,2) AS l_tax,
-		substr('RAN', i % 3 + 1, 1)::char(1) AS l_returnflag, substr('OF', i % 2 + 1, 1)::char(1) AS l_linestatus,
-		date '1992-01-02' + i % 2500 AS l_shipdate, date '1992-01-31' + i % 2400 AS l_commitdate, date '1992-01-12' + i % 2520 AS l_receiptdate,
+		substr('RAN', (i % 3)::integer + 1, 1)::char(1) AS l_returnflag, substr('OF', (i % 2)::integer + 1, 1)::char(1) AS l_linestatus,
+		date '1992-01-02' + (i % 2500)::integer AS l_shipdate, date '1992-01-31' + (i % 2400)::integer AS l_commitdate, date '1992-01-12' + (i % 2520)::integer AS l_receiptdate,
 		(ARRAY['DELIVER IN PERSON', 'COLLECT COD', 'NONE', 'TAKE BACK RETURN'])[i % 4 + 1]::char(25) AS l_shipinstruct,
 		(ARRAY['REG AIR', 'AIR', 'RAIL', 'SHIP', 'TRUCK', 'MAIL', 'FOB'])[i % 7 + 1]::char(10) AS l_shipmode,
-		substr('carefully final deposits sleep furiously among the regular packages ' || md5(i::text), i % 30 + 1, 10 + i % 34)::varchar(44) AS l_comment
-	FROM generate_series(1, :rows) i;
+		substr('carefully final deposits sleep furiously among the regular packages ' || md5(i::text), (i % 30)::integer + 1, 10 + (i % 34)::integer)::varchar(44) AS l_comment
+	FROM generate_series(1, :rows::bigint) i;
 VACUUM ANALYZE item;
 
 -- A hash as the packages write it in SQL for PostgreSQL: of columns, which the key's caller gives in order.
