@@ -20,7 +20,9 @@ lyf_candidates_begin(LyfFeed *feed)
 void
 lyf_candidates_put(LyfFeed *feed, TupleTableSlot *row)
 {
-	tuplestore_puttupleslot(feed->candidates, row);
+	/* by its values: those of a slot may be others than its tuple has */
+	slot_getallattrs(row);
+	tuplestore_putvalues(feed->candidates, row->tts_tupleDescriptor, row->tts_values, row->tts_isnull);
 }
 
 int64

@@ -84,7 +84,7 @@ end(LyfFeed *feed)
 		first = false;
 		memcpy(before, digest, size);
 		if (!is_there(feed, probe, row, digest))
-			lyf_vault_writer_put(writer, row);
+			lyf_vault_writer_put(writer, row, false);
 	}
 	if (probe != NULL)
 		lyf_probe_end(probe);

@@ -172,9 +172,12 @@ take_version(Timeline *timeline, TupleTableSlot *row)
 	if (came_before(timeline, diff) || (timeline->has_before && memcmp(timeline->before.diff, diff, timeline->size) == 0))
 		return;
 	load_seq = timeline->has_before && timeline->before.load_date == load_date ? timeline->before.load_seq + 1 : 0;
-	slot_getallattrs(row);
-	row->tts_values[feed->load_seq_attno - 1] = Int32GetDatum(load_seq);
-	lyf_vault_writer_put(timeline->writer, row);
+	if (load_seq > 0)
+	{
+		slot_getallattrs(row);
+		row->tts_values[feed->load_seq_attno - 1] = Int32GetDatum(load_seq);
+	}
+	lyf_vault_writer_put(timeline->writer, row, load_seq > 0);
 	timeline->has_before = true;
 	timeline->before.load_date = load_date;
 	timeline->before.load_seq = load_seq;

@@ -34,6 +34,9 @@
 /* bytes of the hash table beside an entry, whose slots double */
 #define SLOT_OVERHEAD	32
 
+/* entries that fit are in one line of the processor's cache each */
+#define CACHE_LINE		64
+
 /* entries come in chunks of so many */
 #define CHUNK_BITS		14
 #define CHUNK_ENTRIES	(1 << CHUNK_BITS)
@@ -149,8 +152,8 @@ enter(LyfKnown *known, const uint8 *digest)
 	{
 		slot->number = known->count++;
 		if (known->chunks[slot->number >> CHUNK_BITS] == NULL)
-			known->chunks[slot->number >> CHUNK_BITS] =
-				MemoryContextAllocExtended(known->cxt, known->entry_size * CHUNK_ENTRIES, MCXT_ALLOC_HUGE);
+			known->chunks[slot->number >> CHUNK_BITS] = (char *)
+				TYPEALIGN(CACHE_LINE, MemoryContextAllocExtended(known->cxt, known->entry_size * CHUNK_ENTRIES + CACHE_LINE, MCXT_ALLOC_HUGE));
 		memset(entry_at(known, slot->number), 0, known->entry_size);
 		memcpy(entry_at(known, slot->number), digest, known->key_size);
 	}
@@ -244,6 +247,8 @@ lyf_known_begin(LyfFeed *feed)
 	/* what a satellite's keys need more of is at the end */
 	known->entry_size = MAXALIGN(MAXALIGN(known->key_size) + offsetof(LyfKnownKey, diff) +
 								 (feed->table->kind->class == LYF_VAULT_SATELLITE ? known->key_size : 0));
+	if (known->entry_size > CACHE_LINE / 2)
+		known->entry_size = TYPEALIGN(CACHE_LINE / 2, known->entry_size);
 	known->limit = Min((int64) feed->stage->memory_kb * 1024 / (known->entry_size + SLOT_OVERHEAD), INT32_MAX);
 	known->adds = true;
 	create_table(known);

@@ -35,6 +35,7 @@ typedef struct LyfStageHash
 	int		   *columns;
 	const char **names;
 	LyfHasher  *hasher;
+	List	   *feeds;			/* of LyfFeed *: those that look this key up */
 	/* of the row at hand */
 	bool		null;			/* all of the key is null: the digest is the zero key */
 	uint8		digest[LYF_HASH_MAX];
@@ -227,7 +228,9 @@ extern void lyf_probe_end(LyfProbe *probe);
 
 /* in writer.c: rows into a table, in the order of its key, which others may insert at the same time */
 extern LyfVaultWriter *lyf_vault_writer_begin(LyfFeed *feed);
-extern void lyf_vault_writer_put(LyfVaultWriter *writer, TupleTableSlot *row);	/* values are copied */
+
+/* a row of a sort, which is copied; changed: its slot has other values than its tuple */
+extern void lyf_vault_writer_put(LyfVaultWriter *writer, TupleTableSlot *row, bool changed);
 extern int64 lyf_vault_writer_end(LyfVaultWriter *writer);	/* how many are there that were not before */
 
 /* in candidates.c: rows that a statement takes from memory */

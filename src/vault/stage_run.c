@@ -74,9 +74,29 @@ put_digest(LyfStage *stage, LyfStageHash *hash)
 		memcpy(to, hash->digest, size);
 }
 
+/* What tables know of keys is all over memory: have it come while the next hash is made, first the slot and then the entry. */
+static void
+fetch_slots(const LyfStageHash *hash)
+{
+	ListCell   *lc;
+
+	foreach(lc, hash->feeds)
+		lyf_known_fetch_slot(((LyfFeed *) lfirst(lc))->known, hash->digest);
+}
+
+static void
+fetch_entries(const LyfStageHash *hash)
+{
+	ListCell   *lc;
+
+	foreach(lc, hash->feeds)
+		lyf_known_fetch_entry(((LyfFeed *) lfirst(lc))->known, hash->digest);
+}
+
 static void
 make_hashes(LyfStage *stage)
 {
+	const LyfStageHash *before = NULL;
 	ListCell   *lc;
 
 	foreach(lc, stage->hashes)
@@ -84,30 +104,14 @@ make_hashes(LyfStage *stage)
 		LyfStageHash *hash = lfirst(lc);
 
 		hash->null = !lyf_hasher_run(hash->hasher, stage->buffer.data, stage->texts, hash->digest);
+		fetch_slots(hash);
+		if (before != NULL)
+			fetch_entries(before);
 		put_digest(stage, hash);
+		before = hash;
 	}
-}
-
-/* What the feeds look at is all over memory: ask for it at once. */
-static void
-fetch_known(const LyfStage *stage)
-{
-	ListCell   *lc;
-
-	foreach(lc, stage->feeds)
-	{
-		const LyfFeed *feed = lfirst(lc);
-
-		if (feed->known != NULL)
-			lyf_known_fetch_slot(feed->known, lyf_feed_key_hash(feed)->digest);
-	}
-	foreach(lc, stage->feeds)
-	{
-		const LyfFeed *feed = lfirst(lc);
-
-		if (feed->known != NULL)
-			lyf_known_fetch_entry(feed->known, lyf_feed_key_hash(feed)->digest);
-	}
+	if (before != NULL)
+		fetch_entries(before);
 }
 
 /* The greatest value of the increment is the position of the next load. */
@@ -147,7 +151,6 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	stage->rows++;
 	make_texts(stage);
 	make_hashes(stage);
-	fetch_known(stage);
 	observe_increment(reader);
 	foreach(lc, stage->feeds)
 	{
@@ -203,12 +206,16 @@ begin_feeds(LyfStage *stage)
 
 	stage->rows = 0;
 	stage->again = false;
+	foreach(lc, stage->hashes)
+		((LyfStageHash *) lfirst(lc))->feeds = NIL;
 	foreach(lc, stage->feeds)
 	{
 		LyfFeed    *feed = lfirst(lc);
 
 		feed->offered = feed->inserted = feed->skipped = 0;
 		feed->ops->begin(feed);
+		if (feed->known != NULL)
+			lyf_feed_key_hash(feed)->feeds = lappend(lyf_feed_key_hash(feed)->feeds, feed);
 	}
 }
 

@@ -231,8 +231,30 @@ flush(LyfVaultWriter *writer)
 	writer->bytes = 0;
 }
 
+/*
+ * The row as the table has it: without what stands behind its columns, where that is the arrival alone, the last eight bytes.  changed:
+ * the slot has other values than the tuple in it.
+ */
+static HeapTuple
+form_row(const LyfVaultWriter *writer, TupleTableSlot *row, bool changed)
+{
+	TupleDesc	desc = RelationGetDescr(writer->rel);
+	HeapTuple	tuple;
+	bool		copied;
+
+	if (changed || row->tts_tupleDescriptor->natts != desc->natts + 1)
+	{
+		slot_getallattrs(row);
+		return heap_form_tuple(desc, row->tts_values, row->tts_isnull);
+	}
+	tuple = heap_tuple_from_minimal_tuple(ExecFetchSlotMinimalTuple(row, &copied));
+	HeapTupleHeaderSetNatts(tuple->t_data, desc->natts);
+	tuple->t_len -= sizeof(int64);
+	return tuple;
+}
+
 void
-lyf_vault_writer_put(LyfVaultWriter *writer, TupleTableSlot *row)
+lyf_vault_writer_put(LyfVaultWriter *writer, TupleTableSlot *row, bool changed)
 {
 	MemoryContext old;
 	HeapTuple	tuple;
@@ -244,9 +266,8 @@ lyf_vault_writer_put(LyfVaultWriter *writer, TupleTableSlot *row)
 	}
 	if (writer->batch[writer->used] == NULL)
 		writer->batch[writer->used] = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel), &TTSOpsHeapTuple);
-	slot_getallattrs(row);
 	old = MemoryContextSwitchTo(writer->flush_cxt);
-	tuple = heap_form_tuple(RelationGetDescr(writer->rel), row->tts_values, row->tts_isnull);
+	tuple = form_row(writer, row, changed);
 	MemoryContextSwitchTo(old);
 	ExecForceStoreHeapTuple(tuple, writer->batch[writer->used++], true);
 	writer->bytes += tuple->t_len;

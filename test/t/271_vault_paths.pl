@@ -14,7 +14,7 @@ my $keys = watched() ? 6_000 : 50_000;
 sub sql { my ($sql) = @_; return $node->safe_psql('postgres', $sql); }
 
 # three batches of a stage: of each key one version in three changes; some come twice, some late, some change there and back, some are
-# older than all before; rows are in no order
+# older than all before, of some there are two of one time; rows are in no order
 sub make_batch
 {
 	my ($day) = @_;
@@ -27,6 +27,7 @@ sub make_batch
 			ORDER BY md5(g.id::text || v.n || $day);
 		UPDATE stage SET name = name || ' ' || extract(hour FROM at) WHERE id % 50 = 1 AND extract(hour FROM at)::int % 2 = 1;
 		INSERT INTO stage SELECT * FROM stage WHERE id % 11 = 0;
+		INSERT INTO stage SELECT id, region, name || ' more', price, at FROM stage WHERE id % 60 = 7 AND id % 11 > 0;
 		ANALYZE stage});
 }
 
@@ -76,7 +77,7 @@ for my $day (0 .. 2)
 		my $set = "SET maintenance_work_mem = '" . ($memory{$name} // '512MB') . "'";
 		if ($name eq 'jumble')
 		{
-			sql('CREATE TABLE IF NOT EXISTS forwards (LIKE stage); TRUNCATE forwards; INSERT INTO forwards SELECT * FROM stage; TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards ORDER BY at DESC, id');
+			sql('CREATE TABLE IF NOT EXISTS forwards (LIKE stage); TRUNCATE forwards; INSERT INTO forwards SELECT * FROM stage; TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards ORDER BY at DESC, id, length(name)');
 		}
 		sql("$set; SELECT * FROM lyftron.load_vault('$name')");
 		sql('TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards') if $name eq 'jumble';
@@ -90,6 +91,7 @@ for my $day (0 .. 2)
 	is(contents('memory'), $before, "day $day: nothing changed");
 }
 cmp_ok(sql('SELECT count(*) FROM memory.sat_thing'), '>', $keys * 1.5, 'there are versions');
+cmp_ok(sql('SELECT count(*) FROM memory.sat_thing WHERE load_seq > 0'), '>', $keys / 100, 'some of one time');
 
 # hashes are those that SQL has for them
 is(sql(q{SELECT count(*) FROM memory.hub_thing h WHERE thing_hk <> lyftron.hash_key('{}', id) AND record_source NOT IN ('SYSTEM', 'ERROR')}), '0', 'keys are those of lyftron.hash_key');
