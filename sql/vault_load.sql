@@ -110,6 +110,9 @@ SELECT lyftron.create_hub('vl_inc', 'hub_thing', 'SELECT 12 AS thing', '{thing}'
 SELECT * FROM lyftron.create_vault_pipelines('vl_inc', schedule => '0 * * * *');
 SELECT * FROM lyftron.create_vault_pipelines('vl_inc');
 SELECT name, kind, source, schedule, after FROM lyftron.pipelines WHERE name LIKE 'vl_inc%' ORDER BY name;
+-- pipelines without a destination stand in no view's way
+SELECT pipeline, kind, object FROM lyftron.schema_impact WHERE pipeline LIKE 'vl%';
+SELECT column_name, pipeline FROM lyftron.vault_lineage WHERE vault = 'vl_inc' AND source LIKE '%staged' AND role = 'business_key';
 CALL lyftron.run('vl_inc.vl_staged');
 CALL lyftron.run('vl_inc.query_3');
 SELECT thing, record_source FROM vl_vault.hub_thing WHERE thing > 10 ORDER BY thing;

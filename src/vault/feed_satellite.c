@@ -34,10 +34,8 @@ typedef struct Timeline
 static void
 begin(LyfFeed *feed)
 {
-	AttrNumber	keys[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
-
 	lyf_feed_row_begin(feed);
-	lyf_feed_sort_begin(feed, lengthof(keys), keys);
+	feed->rows = lyf_rows_begin(feed);
 	feed->known = lyf_known_begin(feed);
 }
 
@@ -74,7 +72,7 @@ take(LyfFeed *feed)
 	if (!lyf_feed_offer(feed) || is_superfluous(feed))
 		return;
 	lyf_feed_fill(feed);
-	tuplesort_puttupleslot(feed->sort, feed->row);
+	lyf_rows_put(feed->rows);
 }
 
 /* what the table has of the key at hand, from the version on that is valid before the first row */
@@ -188,11 +186,11 @@ static void
 merge(Timeline *timeline)
 {
 	LyfFeed    *feed = timeline->feed;
-	TupleTableSlot *row = MakeSingleTupleTableSlot(feed->row->tts_tupleDescriptor, &TTSOpsMinimalTuple);
+	TupleTableSlot *row;
 	uint8		key[LYF_HASH_MAX];
 	bool		first = true;
 
-	while (tuplesort_gettupleslot(feed->sort, true, false, row, NULL))
+	while ((row = lyf_rows_next(feed->rows)) != NULL)
 	{
 		bool		isnull;
 		uint8		space[LYF_HASH_MAX];
@@ -206,7 +204,6 @@ merge(Timeline *timeline)
 		memcpy(key, digest, timeline->size);
 		take_version(timeline, row);
 	}
-	ExecDropSingleTupleTableSlot(row);
 }
 
 static void
@@ -214,7 +211,7 @@ end(LyfFeed *feed)
 {
 	Timeline	timeline = {feed};
 
-	tuplesort_performsort(feed->sort);
+	lyf_rows_sort(feed->rows);
 	timeline.size = lyf_hash_size(feed->stage->rules);
 	timeline.writer = lyf_vault_writer_begin(feed);
 	timeline.cxt = AllocSetContextCreate(feed->stage->cxt, "lyftron vault versions", ALLOCSET_SMALL_SIZES);
