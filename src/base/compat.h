@@ -308,13 +308,6 @@ lyf_shared_memory(const char *name, Size size, void (*init) (void *memory))
 #define lyf_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
 #endif
 
-/* a minimal tuple of values; 18 can leave room before it */
-#if PG_VERSION_NUM >= 180000
-#define lyf_form_minimal_tuple(desc, values, isnull)	heap_form_minimal_tuple((desc), (values), (isnull), 0)
-#else
-#define lyf_form_minimal_tuple(desc, values, isnull)	heap_form_minimal_tuple((desc), (values), (isnull))
-#endif
-
 /* a scan of an index by keys; 18 added a place to count */
 #if PG_VERSION_NUM >= 180000
 #define lyf_index_beginscan(rel, index, snapshot, keys)	index_beginscan((rel), (index), (snapshot), NULL, (keys), 0)

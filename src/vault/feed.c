@@ -148,18 +148,36 @@ lyf_feed_row_begin(LyfFeed *feed)
 	prepare_defaults(feed);
 }
 
+void
+lyf_feed_sort_begin(LyfFeed *feed, int keys, const AttrNumber *attnos)
+{
+	TupleDesc	desc = feed->row->tts_tupleDescriptor;
+	AttrNumber *numbers = palloc(sizeof(AttrNumber) * keys);
+	Oid		   *operators = palloc(sizeof(Oid) * keys);
+	Oid		   *collations = palloc(sizeof(Oid) * keys);
+	bool	   *nulls_first = palloc0(sizeof(bool) * keys);
+
+	for (int i = 0; i < keys; i++)
+	{
+		numbers[i] = attnos[i];
+		operators[i] = lookup_type_cache(TupleDescAttr(desc, attnos[i] - 1)->atttypid, TYPECACHE_LT_OPR)->lt_opr;
+		collations[i] = TupleDescAttr(desc, attnos[i] - 1)->attcollation;
+	}
+	feed->sort = tuplesort_begin_heap(desc, keys, numbers, operators, collations, nulls_first, feed->stage->memory_kb, NULL, TUPLESORT_NONE);
+}
+
 /* Let go of what was collected: all is read again. */
 void
 lyf_feed_forget(LyfFeed *feed)
 {
-	if (feed->rows != NULL)
-		lyf_rows_end(feed->rows);
+	if (feed->sort != NULL)
+		tuplesort_end(feed->sort);
 	if (feed->candidates != NULL)
 		tuplestore_end(feed->candidates);
 	if (feed->known != NULL)
 		lyf_known_end(feed->known);
 	ExecDropSingleTupleTableSlot(feed->row);
-	feed->rows = NULL;
+	feed->sort = NULL;
 	feed->candidates = NULL;
 	feed->known = NULL;
 }

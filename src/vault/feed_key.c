@@ -13,8 +13,10 @@
 static void
 begin(LyfFeed *feed)
 {
+	AttrNumber	keys[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
+
 	lyf_feed_row_begin(feed);
-	feed->rows = lyf_rows_begin(feed);
+	lyf_feed_sort_begin(feed, lengthof(keys), keys);
 	feed->known = lyf_known_begin(feed);
 }
 
@@ -43,7 +45,7 @@ take(LyfFeed *feed)
 	if (!lyf_feed_offer(feed) || is_known(feed))
 		return;
 	lyf_feed_fill(feed);
-	lyf_rows_put(feed->rows);
+	tuplesort_puttupleslot(feed->sort, feed->row);
 }
 
 static bool
@@ -63,14 +65,14 @@ is_there(const LyfFeed *feed, LyfProbe *probe, TupleTableSlot *row, const uint8 
 static void
 end(LyfFeed *feed)
 {
-	TupleTableSlot *row;
+	TupleTableSlot *row = MakeSingleTupleTableSlot(feed->row->tts_tupleDescriptor, &TTSOpsMinimalTuple);
 	LyfVaultWriter *writer = lyf_vault_writer_begin(feed);
 	LyfProbe   *probe = lyf_known_is_complete(feed->known) ? NULL : lyf_probe_begin(feed);
 	uint8		before[LYF_HASH_MAX];
 	bool		first = true;
 
-	lyf_rows_sort(feed->rows);
-	while ((row = lyf_rows_next(feed->rows)) != NULL)
+	tuplesort_performsort(feed->sort);
+	while (tuplesort_gettupleslot(feed->sort, true, false, row, NULL))
 	{
 		uint8		space[LYF_HASH_MAX];
 		const uint8 *digest = lyf_feed_digest(feed, row, feed->hash_attno, space);
@@ -87,6 +89,7 @@ end(LyfFeed *feed)
 	if (probe != NULL)
 		lyf_probe_end(probe);
 	feed->inserted = lyf_vault_writer_end(writer);
+	ExecDropSingleTupleTableSlot(row);
 	lyf_feed_forget(feed);
 }
 

@@ -34,8 +34,10 @@ typedef struct Timeline
 static void
 begin(LyfFeed *feed)
 {
+	AttrNumber	keys[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
+
 	lyf_feed_row_begin(feed);
-	feed->rows = lyf_rows_begin(feed);
+	lyf_feed_sort_begin(feed, lengthof(keys), keys);
 	feed->known = lyf_known_begin(feed);
 }
 
@@ -72,7 +74,7 @@ take(LyfFeed *feed)
 	if (!lyf_feed_offer(feed) || is_superfluous(feed))
 		return;
 	lyf_feed_fill(feed);
-	lyf_rows_put(feed->rows);
+	tuplesort_puttupleslot(feed->sort, feed->row);
 }
 
 /* what the table has of the key at hand, from the version on that is valid before the first row */
@@ -186,11 +188,11 @@ static void
 merge(Timeline *timeline)
 {
 	LyfFeed    *feed = timeline->feed;
-	TupleTableSlot *row;
+	TupleTableSlot *row = MakeSingleTupleTableSlot(feed->row->tts_tupleDescriptor, &TTSOpsMinimalTuple);
 	uint8		key[LYF_HASH_MAX];
 	bool		first = true;
 
-	while ((row = lyf_rows_next(feed->rows)) != NULL)
+	while (tuplesort_gettupleslot(feed->sort, true, false, row, NULL))
 	{
 		bool		isnull;
 		uint8		space[LYF_HASH_MAX];
@@ -204,6 +206,7 @@ merge(Timeline *timeline)
 		memcpy(key, digest, timeline->size);
 		take_version(timeline, row);
 	}
+	ExecDropSingleTupleTableSlot(row);
 }
 
 static void
@@ -211,7 +214,7 @@ end(LyfFeed *feed)
 {
 	Timeline	timeline = {feed};
 
-	lyf_rows_sort(feed->rows);
+	tuplesort_performsort(feed->sort);
 	timeline.size = lyf_hash_size(feed->stage->rules);
 	timeline.writer = lyf_vault_writer_begin(feed);
 	timeline.cxt = AllocSetContextCreate(feed->stage->cxt, "lyftron vault versions", ALLOCSET_SMALL_SIZES);

@@ -63,7 +63,6 @@ typedef struct LyfFeedColumn
 
 typedef struct LyfVaultWriter LyfVaultWriter;
 typedef struct LyfProbe LyfProbe;
-typedef struct LyfRows LyfRows;
 typedef struct LyfKnown LyfKnown;
 typedef struct LyfStage LyfStage;
 typedef struct LyfFeedOps LyfFeedOps;
@@ -105,7 +104,7 @@ typedef struct LyfFeed
 
 	/* while the source is read */
 	TupleTableSlot *row;		/* of the table, then the arrival, and the keys of driving hubs */
-	LyfRows    *rows;
+	Tuplesortstate *sort;
 	Tuplestorestate *candidates;	/* of the kinds that a statement loads */
 	LyfKnown   *known;
 
@@ -171,6 +170,7 @@ extern LyfStageHash *lyf_feed_key_hash(const LyfFeed *feed);
 extern bool lyf_feed_offer(LyfFeed *feed);
 extern TimestampTz lyf_feed_load_date(const LyfFeed *feed); /* of the stage's row; raises where it has none */
 extern void lyf_feed_fill(LyfFeed *feed);	/* feed->row from the stage's row */
+extern void lyf_feed_sort_begin(LyfFeed *feed, int keys, const AttrNumber *attnos);
 
 /* the digest that a row has in a column; space: of LYF_HASH_MAX bytes, which it may be in */
 extern const uint8 *lyf_feed_digest(const LyfFeed *feed, TupleTableSlot *row, AttrNumber attno, uint8 *space);
@@ -225,15 +225,6 @@ extern bool lyf_probe_has(LyfProbe *probe, Datum hash); /* is there a row of thi
 /* versions of a key, the latest first, down to one before that date: a List of LyfVersion * */
 extern List *lyf_probe_versions(LyfProbe *probe, Datum hash, TimestampTz before);
 extern void lyf_probe_end(LyfProbe *probe);
-
-/* in rows.c: rows by hash key, load date and arrival */
-extern LyfRows *lyf_rows_begin(LyfFeed *feed);
-extern void lyf_rows_put(LyfRows *rows);	/* feed->row, of the stage's row at hand */
-extern void lyf_rows_sort(LyfRows *rows);
-
-/* the next row, until the one after it is read: the table's columns, and perhaps the arrival; NULL: there are no more */
-extern TupleTableSlot *lyf_rows_next(LyfRows *rows);
-extern void lyf_rows_end(LyfRows *rows);
 
 /* in writer.c: rows into a table, in the order of its key, which others may insert at the same time */
 extern LyfVaultWriter *lyf_vault_writer_begin(LyfFeed *feed);

@@ -232,8 +232,8 @@ flush(LyfVaultWriter *writer)
 }
 
 /*
- * The row as the table has it: without the arrival, which may stand behind its columns in the last eight bytes.  changed: the slot has other
- * values than the tuple in it.
+ * The row as the table has it: without what stands behind its columns, where that is the arrival alone, the last eight bytes.  changed:
+ * the slot has other values than the tuple in it.
  */
 static HeapTuple
 form_row(const LyfVaultWriter *writer, TupleTableSlot *row, bool changed)
@@ -242,17 +242,14 @@ form_row(const LyfVaultWriter *writer, TupleTableSlot *row, bool changed)
 	HeapTuple	tuple;
 	bool		copied;
 
-	if (changed)
+	if (changed || row->tts_tupleDescriptor->natts != desc->natts + 1)
 	{
 		slot_getallattrs(row);
 		return heap_form_tuple(desc, row->tts_values, row->tts_isnull);
 	}
 	tuple = heap_tuple_from_minimal_tuple(ExecFetchSlotMinimalTuple(row, &copied));
-	if (row->tts_tupleDescriptor->natts > desc->natts)
-	{
-		HeapTupleHeaderSetNatts(tuple->t_data, desc->natts);
-		tuple->t_len -= sizeof(int64);
-	}
+	HeapTupleHeaderSetNatts(tuple->t_data, desc->natts);
+	tuple->t_len -= sizeof(int64);
 	return tuple;
 }
 
