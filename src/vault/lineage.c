@@ -21,7 +21,7 @@ LYF_FUNCTION_INFO_V1(lyf_expression_columns);
 static char *
 last_name(const ColumnRef *column)
 {
-	const Node *last = llast(column->fields);
+	Node	   *last = llast(column->fields);
 
 	return IsA(last, String) ? pstrdup(strVal(last)) : pstrdup("*");
 }
