@@ -113,6 +113,7 @@ SELECT name, kind, source, schedule, after FROM lyftron.pipelines WHERE name LIK
 -- pipelines without a destination stand in no view's way
 SELECT pipeline, kind, object FROM lyftron.schema_impact WHERE pipeline LIKE 'vl%';
 SELECT column_name, pipeline FROM lyftron.vault_lineage WHERE vault = 'vl_inc' AND source LIKE '%staged' AND role = 'business_key';
+SELECT statement FROM lyftron.propose_vault(schema => 'public') WHERE statement LIKE '%vl_raw%';
 CALL lyftron.run('vl_inc.vl_staged');
 CALL lyftron.run('vl_inc.query_3');
 SELECT thing, record_source FROM vl_vault.hub_thing WHERE thing > 10 ORDER BY thing;

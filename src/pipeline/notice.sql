@@ -89,7 +89,7 @@ CREATE VIEW lyftron.schema_impact WITH (security_barrier) AS
 	GROUP BY 1, 2, 3, 4
 	UNION ALL
 	SELECT p.name, NULL, 'pipeline', d.name, 1
-	FROM lyftron.pipeline p JOIN lyftron.pipeline d ON d.name <> p.name AND d.source = CASE WHEN p.destination_table IS NOT NULL THEN pg_catalog.format('%I.%I', p.destination_schema, p.destination_table) END
+	FROM lyftron.pipeline p JOIN lyftron.pipeline d ON d.name <> p.name AND d.source = pg_catalog.quote_ident(p.destination_schema) || '.' || pg_catalog.quote_ident(p.destination_table)
 	WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') AND pg_catalog.pg_has_role(d.owner, 'USAGE');
 GRANT SELECT ON lyftron.schema_impact TO PUBLIC;
 COMMENT ON VIEW lyftron.schema_impact IS 'what depends on the columns that your pipelines load, directly or through other objects';

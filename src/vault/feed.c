@@ -148,22 +148,29 @@ lyf_feed_row_begin(LyfFeed *feed)
 	prepare_defaults(feed);
 }
 
-void
-lyf_feed_sort_begin(LyfFeed *feed, int keys, const AttrNumber *attnos)
+static Tuplesortstate *
+begin_sort(const LyfFeed *feed)
 {
 	TupleDesc	desc = feed->row->tts_tupleDescriptor;
-	AttrNumber *numbers = palloc(sizeof(AttrNumber) * keys);
-	Oid		   *operators = palloc(sizeof(Oid) * keys);
-	Oid		   *collations = palloc(sizeof(Oid) * keys);
-	bool	   *nulls_first = palloc0(sizeof(bool) * keys);
+	AttrNumber	attnos[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
+	Oid			operators[lengthof(attnos)];
+	Oid			collations[lengthof(attnos)];
+	bool		nulls_first[lengthof(attnos)] = {0};
 
-	for (int i = 0; i < keys; i++)
+	for (int i = 0; i < lengthof(attnos); i++)
 	{
-		numbers[i] = attnos[i];
 		operators[i] = lookup_type_cache(TupleDescAttr(desc, attnos[i] - 1)->atttypid, TYPECACHE_LT_OPR)->lt_opr;
 		collations[i] = TupleDescAttr(desc, attnos[i] - 1)->attcollation;
 	}
-	feed->sort = tuplesort_begin_heap(desc, keys, numbers, operators, collations, nulls_first, feed->stage->memory_kb, NULL, TUPLESORT_NONE);
+	return tuplesort_begin_heap(desc, lengthof(attnos), attnos, operators, collations, nulls_first, feed->stage->memory_kb, NULL, TUPLESORT_NONE);
+}
+
+void
+lyf_feed_begin_sorted(LyfFeed *feed)
+{
+	lyf_feed_row_begin(feed);
+	feed->sort = begin_sort(feed);
+	feed->known = lyf_known_begin(feed);
 }
 
 /* Let go of what was collected: all is read again. */

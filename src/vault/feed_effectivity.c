@@ -10,6 +10,7 @@
 
 #include "utils/builtins.h"
 
+#include "vault/derived.h"
 #include "vault/load_internal.h"
 
 /* what stands for the driving key where all links are one */
@@ -19,15 +20,7 @@
 static char *
 driving_list(const LyfFeed *feed, const char *prefix)
 {
-	StringInfoData list;
-	ListCell   *lc;
-
-	if (feed->table->driving == NIL)
-		return psprintf("%s" ALL, prefix);
-	initStringInfo(&list);
-	foreach(lc, feed->table->driving)
-		appendStringInfo(&list, "%s%s%s", list.len > 0 ? ", " : "", prefix, quote_identifier(lfirst(lc)));
-	return list.data;
+	return feed->table->driving == NIL ? psprintf("%s" ALL, prefix) : lyf_vault_list(feed->table->driving, prefix, ", ");
 }
 
 /* the same as a SELECT has them: of a row of the link, or of one that came */

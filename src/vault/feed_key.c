@@ -10,16 +10,6 @@
 
 #include "vault/load_internal.h"
 
-static void
-begin(LyfFeed *feed)
-{
-	AttrNumber	keys[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
-
-	lyf_feed_row_begin(feed);
-	lyf_feed_sort_begin(feed, lengthof(keys), keys);
-	feed->known = lyf_known_begin(feed);
-}
-
 /* Is the key in the table, or did it come with a load date that is no later? */
 static bool
 is_known(LyfFeed *feed)
@@ -93,4 +83,4 @@ end(LyfFeed *feed)
 	lyf_feed_forget(feed);
 }
 
-const LyfFeedOps lyf_feed_key = {"key", begin, take, end};
+const LyfFeedOps lyf_feed_key = {"key", lyf_feed_begin_sorted, take, end};

@@ -6,34 +6,8 @@
 
 #include "utils/builtins.h"
 
+#include "vault/derived.h"
 #include "vault/load_internal.h"
-
-/* the columns of the key, each after a prefix, with a word between them */
-static char *
-key_list(const LyfFeed *feed, const char *prefix, const char *between)
-{
-	StringInfoData list;
-	ListCell   *lc;
-
-	initStringInfo(&list);
-	foreach(lc, feed->table->key)
-		appendStringInfo(&list, "%s%s%s", list.len > 0 ? between : "", prefix, quote_identifier(lfirst(lc)));
-	return list.data;
-}
-
-/* "t.a = c.a AND t.b = c.b" */
-static char *
-same_key(const LyfFeed *feed, const char *one, const char *other)
-{
-	StringInfoData list;
-	ListCell   *lc;
-
-	initStringInfo(&list);
-	foreach(lc, feed->table->key)
-		appendStringInfo(&list, "%s%s.%s = %s.%s", list.len > 0 ? " AND " : "",
-						 one, quote_identifier(lfirst(lc)), other, quote_identifier(lfirst(lc)));
-	return list.data;
-}
 
 /* what a newer row puts in the place of the one that is there */
 static char *
@@ -53,13 +27,13 @@ assignments(const LyfFeed *feed)
 static char *
 latest_sql(const LyfFeed *feed)
 {
-	char	   *key = key_list(feed, "", ", ");
+	char	   *key = lyf_vault_list(feed->table->key, "", ", ");
 
 	return psprintf("INSERT INTO %s AS t (%s) OVERRIDING SYSTEM VALUE "
 					"SELECT DISTINCT ON (%s) %s FROM " LYF_CANDIDATES " c ORDER BY %s, c.load_date DESC, c." LYF_ARRIVAL " DESC "
 					"ON CONFLICT (%s) DO UPDATE SET %s WHERE t.hash_diff <> excluded.hash_diff AND t.load_date <= excluded.load_date",
 					lyf_vault_relation(feed->table->vault, feed->table->name), lyf_feed_column_list(feed, ""),
-					key_list(feed, "c.", ", "), lyf_feed_column_list(feed, "c."), key_list(feed, "c.", ", "), key, assignments(feed));
+					lyf_vault_list(feed->table->key, "c.", ", "), lyf_feed_column_list(feed, "c."), lyf_vault_list(feed->table->key, "c.", ", "), key, assignments(feed));
 }
 
 /*
@@ -70,7 +44,7 @@ static char *
 history_sql(const LyfFeed *feed)
 {
 	char	   *table = lyf_vault_relation(feed->table->vault, feed->table->name);
-	char	   *key = key_list(feed, "", ", ");
+	char	   *key = lyf_vault_list(feed->table->key, "", ", ");
 
 	return psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE "
 					"WITH n AS MATERIALIZED (SELECT * FROM " LYF_CANDIDATES " c WHERE NOT EXISTS (SELECT FROM %s t WHERE %s "
@@ -82,10 +56,10 @@ history_sql(const LyfFeed *feed)
 					"l AS (SELECT *, lag(hash_diff) OVER (PARTITION BY %s ORDER BY load_date, load_seq, " LYF_ARRIVAL ") AS before, "
 					"max(load_seq) OVER (PARTITION BY %s, load_date) AS last_seq FROM u) "
 					"SELECT %s FROM n c JOIN l ON l." LYF_ARRIVAL " = c." LYF_ARRIVAL " WHERE l.hash_diff IS DISTINCT FROM l.before",
-					table, lyf_feed_column_list(feed, ""), table, same_key(feed, "t", "c"), table, same_key(feed, "t", "c"), table, same_key(feed, "t", "c"), key, table, same_key(feed, "n", "t"), key, key, key,
+					table, lyf_feed_column_list(feed, ""), table, lyf_vault_same(feed->table->key, "t", "c"), table, lyf_vault_same(feed->table->key, "t", "c"), table, lyf_vault_same(feed->table->key, "t", "c"), key, table, lyf_vault_same(feed->table->key, "n", "t"), key, key, key,
 					lyf_feed_columns_with(feed, LYF_LOAD_SEQ,
 										  psprintf("coalesce(l.last_seq, -1) + row_number() OVER (PARTITION BY %s, c.load_date ORDER BY c." LYF_ARRIVAL ")",
-												   key_list(feed, "c.", ", "))));
+												   lyf_vault_list(feed->table->key, "c.", ", "))));
 }
 
 char *

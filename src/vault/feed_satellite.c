@@ -31,16 +31,6 @@ typedef struct Timeline
 	LyfVersion	prior;			/* where the table has versions at the load date at hand: the one that is valid before them */
 } Timeline;
 
-static void
-begin(LyfFeed *feed)
-{
-	AttrNumber	keys[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
-
-	lyf_feed_row_begin(feed);
-	lyf_feed_sort_begin(feed, lengthof(keys), keys);
-	feed->known = lyf_known_begin(feed);
-}
-
 /* Is it like the latest version of its key?  Sees to it that what was left out may stay so. */
 static bool
 is_superfluous(LyfFeed *feed)
@@ -226,4 +216,4 @@ end(LyfFeed *feed)
 	lyf_feed_forget(feed);
 }
 
-const LyfFeedOps lyf_feed_satellite = {"satellite", begin, take, end};
+const LyfFeedOps lyf_feed_satellite = {"satellite", lyf_feed_begin_sorted, take, end};

@@ -54,7 +54,7 @@ CREATE VIEW lyftron.vault_lineage WITH (security_barrier) AS
 	SELECT l.vault, l.table_name, l.column_name, l.role, l.source, l.expression, lyftron.expression_columns(l.expression) AS source_columns, p.name AS pipeline,
 		coalesce(f.stream, p.source, f.name) AS stream, coalesce(p.source_server, f.server::text) AS server
 	FROM lineage l
-		LEFT JOIN lyftron.pipeline p ON CASE WHEN p.destination_table IS NOT NULL THEN pg_catalog.format('%I.%I', p.destination_schema, p.destination_table) END = l.source AND pg_catalog.pg_has_role(p.owner, 'USAGE')
+		LEFT JOIN lyftron.pipeline p ON pg_catalog.quote_ident(p.destination_schema) || '.' || pg_catalog.quote_ident(p.destination_table) = l.source AND pg_catalog.pg_has_role(p.owner, 'USAGE')
 		LEFT JOIN foreign_table f ON f.name = coalesce(p.source, l.source);
 GRANT SELECT ON lyftron.vault_lineage TO PUBLIC;
 COMMENT ON VIEW lyftron.vault_lineage IS 'what the columns of your data vaults are filled with: a row a column, source and expression';

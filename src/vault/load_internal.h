@@ -170,7 +170,7 @@ extern LyfStageHash *lyf_feed_key_hash(const LyfFeed *feed);
 extern bool lyf_feed_offer(LyfFeed *feed);
 extern TimestampTz lyf_feed_load_date(const LyfFeed *feed); /* of the stage's row; raises where it has none */
 extern void lyf_feed_fill(LyfFeed *feed);	/* feed->row from the stage's row */
-extern void lyf_feed_sort_begin(LyfFeed *feed, int keys, const AttrNumber *attnos);
+extern void lyf_feed_begin_sorted(LyfFeed *feed);	/* for rows by hash key, load date and arrival, and with what is known of keys */
 
 /* the digest that a row has in a column; space: of LYF_HASH_MAX bytes, which it may be in */
 extern const uint8 *lyf_feed_digest(const LyfFeed *feed, TupleTableSlot *row, AttrNumber attno, uint8 *space);

@@ -16,12 +16,6 @@
 #define CODE_COLUMNS	3
 #define CODE_ROWS		1000
 
-static char *
-get_text(HeapTuple tuple, TupleDesc desc, const char *name)
-{
-	return lyf_catalog_text(tuple, desc, name);
-}
-
 static List *
 get_names(HeapTuple tuple, TupleDesc desc, const char *name)
 {
@@ -37,8 +31,8 @@ read_relation(HeapTuple tuple, TupleDesc desc)
 	LyfProposedTable *table = palloc0(sizeof(LyfProposedTable));
 
 	table->relid = lyf_catalog_oid(tuple, desc, "oid");
-	table->name = get_text(tuple, desc, "name");
-	table->source = quote_qualified_identifier(get_text(tuple, desc, "schema"), get_text(tuple, desc, "table"));
+	table->name = lyf_catalog_text(tuple, desc, "name");
+	table->source = quote_qualified_identifier(lyf_catalog_text(tuple, desc, "schema"), lyf_catalog_text(tuple, desc, "table"));
 	table->is_foreign = get_rel_relkind(table->relid) == RELKIND_FOREIGN_TABLE;
 	return table;
 }
@@ -73,7 +67,7 @@ read_names(HeapTuple tuple, TupleDesc desc)
 }
 
 static LyfCatalogPlan pipeline_key_plan = {
-	"SELECT primary_key AS names FROM lyftron.pipeline WHERE pg_catalog.format('%I.%I', destination_schema, destination_table) = $1 "
+	"SELECT primary_key AS names FROM lyftron.pipeline WHERE pg_catalog.quote_ident(destination_schema) || '.' || pg_catalog.quote_ident(destination_table) = $1 "
 	"AND pg_catalog.cardinality(primary_key) > 0"
 };
 
