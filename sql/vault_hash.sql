@@ -102,7 +102,24 @@ SELECT date '2024-02-29' AS day, '\x5c41'::bytea AS bytes;
 RESET DateStyle; RESET bytea_output;
 DROP TYPE vh_pair CASCADE;
 
+-- all hashes of a row at once, as loads make them: of each a byte that says whether the key is null, and the digest
+SELECT count(*), count(*) FILTER (WHERE lyftron.vault_hashes('{"profile": "automate_dv"}', '{0,1,0, 0,2,2,1, 1,3,0,1,2}', a, b, c) IS DISTINCT FROM
+		CASE WHEN lyftron.hash_key('{"profile": "automate_dv"}', a) IS NULL THEN '\x01'::bytea || decode(repeat('0', 32), 'hex') ELSE '\x00'::bytea || lyftron.hash_key('{"profile": "automate_dv"}', a) END ||
+		'\x00'::bytea || lyftron.hash_key('{"profile": "automate_dv"}', c, b) || '\x00'::bytea || lyftron.hash_diff('{"profile": "automate_dv"}', a, b, c)) AS automate_dv,
+	count(*) FILTER (WHERE lyftron.vault_hashes('{"algorithm": "sha256"}', '{0,1,1, 1,2,0,1}', d, a) IS DISTINCT FROM
+		CASE WHEN a IS NULL THEN '\x01'::bytea ELSE '\x00'::bytea END || lyftron.hash_key('{"algorithm": "sha256"}', a) || '\x00'::bytea || lyftron.hash_diff('{"algorithm": "sha256"}', d, a)) AS lyftron
+	FROM vh_rows;
+
 -- what is wrong
+SELECT lyftron.vault_hashes('{}', '{0}', 1);
+SELECT lyftron.vault_hashes('{}', '{2,1,0}', 1);
+SELECT lyftron.vault_hashes('{}', '{0,1,1}', 1);
+SELECT lyftron.vault_hashes('{}', '{0,2,0}', 1);
+SELECT lyftron.vault_hashes('{}', '{0,1,-1}', 1);
+SELECT lyftron.vault_hashes('{}', '{0,1,NULL}', 1);
+SELECT lyftron.vault_hashes(NULL, '{0,1,0}', 1);
+SELECT lyftron.vault_hashes('{}', '{0,1,0}', VARIADIC '{1}'::int[]);
+SELECT lyftron.vault_hashes('{}', ARRAY[0, 1, i % 1], i) FROM vh_rows LIMIT 1;
 SELECT lyftron.hash_key(NULL, 1);
 SELECT lyftron.hash_key('{}', VARIADIC NULL::text[]);
 SELECT lyftron.hash_key('[]', 1);

@@ -144,6 +144,8 @@ extern int64 lyf_source_fingerprint(const LyfSource *source);
 
 /* parse and plan one SELECT, or tell its columns; needs an active snapshot.  Raises for anything else than a SELECT that only reads. */
 extern PlannedStmt *lyf_source_plan(const char *sql);
+extern PlannedStmt *lyf_source_plan_parallel(const char *sql);	/* workers may share it, where it is run to its end */
+extern List *lyf_source_targets(const char *sql);	/* of TargetEntry *, as they are analyzed */
 extern TupleDesc lyf_source_row(const char *sql);
 
 /* raises where statements of a pipeline of the kind sql cannot be parsed */

@@ -170,16 +170,28 @@ lyf_source_check_statements(const char *sql)
 	leave_source(&callback);
 }
 
+List *
+lyf_source_targets(const char *sql)
+{
+	return analyze(sql)->targetList;
+}
+
 TupleDesc
 lyf_source_row(const char *sql)
 {
-	return ExecCleanTypeFromTL(analyze(sql)->targetList);
+	return ExecCleanTypeFromTL(lyf_source_targets(sql));
 }
 
 PlannedStmt *
 lyf_source_plan(const char *sql)
 {
 	return pg_plan_query(analyze(sql), sql, 0, NULL);
+}
+
+PlannedStmt *
+lyf_source_plan_parallel(const char *sql)
+{
+	return pg_plan_query(analyze(sql), sql, CURSOR_OPT_PARALLEL_OK, NULL);
 }
 
 void

@@ -289,14 +289,20 @@ lyf_feed_load_date(const LyfFeed *feed)
 	return DatumGetTimestampTz(value);
 }
 
-/* what rows are put in order by, beside their load date */
-static Datum
-arrival(const LyfFeed *feed)
+int64
+lyf_feed_arrival(const LyfFeed *feed)
 {
+	LyfStage   *stage = feed->stage;
 	bool		isnull = true;
-	Datum		sequence = feed->sequence >= 0 ? lyf_stage_value(feed->stage, feed->sequence, &isnull) : (Datum) 0;
+	Datum		sequence = feed->sequence >= 0 ? lyf_stage_value(stage, feed->sequence, &isnull) : (Datum) 0;
+	ItemPointer place;
 
-	return isnull ? Int64GetDatum(feed->stage->rows) : sequence;
+	if (!isnull)
+		return DatumGetInt64(sequence);
+	if (stage->place < 0)
+		return stage->rows;
+	place = (ItemPointer) DatumGetPointer(lyf_stage_value(stage, stage->place, &isnull));
+	return ((int64) ItemPointerGetBlockNumberNoCheck(place) << 16) | ItemPointerGetOffsetNumberNoCheck(place);
 }
 
 /* What a statement wants to know of a row beside the table's columns: the keys of the hubs that drive its link. */
@@ -321,7 +327,7 @@ lyf_feed_fill(LyfFeed *feed)
 	ExecClearTuple(row);
 	for (int i = 0; i < natts; i++)
 		row->tts_values[i] = column_value(feed, &feed->columns[i], &row->tts_isnull[i]);
-	row->tts_values[natts] = arrival(feed);
+	row->tts_values[natts] = Int64GetDatum(lyf_feed_arrival(feed));
 	row->tts_isnull[natts] = false;
 	fill_driving(feed, natts + 1);
 	if (row->tts_isnull[feed->load_date_attno - 1])

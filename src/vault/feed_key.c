@@ -10,22 +10,32 @@
 
 #include "vault/load_internal.h"
 
-/* Is the key in the table, or did it come with a load date that is no later? */
+static bool
+is_before(TimestampTz load_date, int64 arrival, const LyfKnownKey *key)
+{
+	return load_date < key->load_date || (load_date == key->load_date && arrival < key->arrival);
+}
+
+/* Is the key in the table, or did an earlier row of it come? */
 static bool
 is_known(LyfFeed *feed)
 {
 	const uint8 *digest = lyf_feed_key_hash(feed)->digest;
 	TimestampTz load_date = lyf_feed_load_date(feed);
+	int64		arrival = lyf_feed_arrival(feed);
 	LyfKnownKey *key;
 
 	lyf_known_expect(feed->known);
 	key = lyf_known_find(feed->known, digest);
-	if (key != NULL && (key->there || key->load_date <= load_date))
+	if (key != NULL && (key->there || !is_before(load_date, arrival, key)))
 		return true;
 	if (key == NULL)
 		key = lyf_known_add(feed->known, digest);
 	if (key != NULL)
+	{
 		key->load_date = load_date;
+		key->arrival = arrival;
+	}
 	return false;
 }
 

@@ -31,6 +31,18 @@ typedef struct Timeline
 	LyfVersion	prior;			/* where the table has versions at the load date at hand: the one that is valid before them */
 } Timeline;
 
+/* A row that is like the latest version is left out: those before it may be so, too. */
+static void
+leave_out(LyfKnownKey *key, TimestampTz load_date, int64 arrival)
+{
+	if (!key->left_out || load_date > key->left_out_date || (load_date == key->left_out_date && arrival > key->arrival))
+	{
+		key->left_out_date = load_date;
+		key->arrival = arrival;
+	}
+	key->left_out = true;
+}
+
 /* Is it like the latest version of its key?  Sees to it that what was left out may stay so. */
 static bool
 is_superfluous(LyfFeed *feed)
@@ -48,12 +60,11 @@ is_superfluous(LyfFeed *feed)
 		return false;
 	if (!key->pending && load_date >= key->load_date && memcmp(key->diff, diff->digest, lyf_hash_size(stage->rules)) == 0)
 	{
-		key->left_out_date = key->left_out ? Max(key->left_out_date, load_date) : load_date;
-		key->left_out = true;
+		leave_out(key, load_date, lyf_feed_arrival(feed));
 		return true;
 	}
 	key->pending = true;
-	if (key->left_out && (load_date < key->left_out_date || (load_date == key->left_out_date && feed->sequence >= 0)))
+	if (key->left_out && (load_date < key->left_out_date || (load_date == key->left_out_date && lyf_feed_arrival(feed) < key->arrival)))
 		stage->again = true;
 	return false;
 }

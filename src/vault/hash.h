@@ -57,6 +57,9 @@ typedef struct LyfHasher LyfHasher;
  */
 extern LyfHasher *lyf_hasher_begin(const LyfHashRules *rules, LyfHashKind kind, int count, const int *columns, const char *const *names);
 
+/* numbers of its columns, in the order in which they are put together */
+extern const int *lyf_hasher_columns(const LyfHasher *hasher);
+
 /* false: all parts of the key are null; its digest is that of the zero key: all zero */
 extern bool lyf_hasher_run(LyfHasher *hasher, const char *buffer, const LyfText *texts, uint8 *digest);
 

@@ -76,6 +76,12 @@ lyf_hasher_begin(const LyfHashRules *rules, LyfHashKind kind, int count, const i
 	return hasher;
 }
 
+const int *
+lyf_hasher_columns(const LyfHasher *hasher)
+{
+	return hasher->columns;
+}
+
 static inline bool
 is_trimmed(char c, LyfHashTrim trim)
 {

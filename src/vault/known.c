@@ -57,6 +57,7 @@ struct LyfKnown
 {
 	LyfFeed    *feed;
 	MemoryContext cxt;
+	Snapshot	snapshot;		/* in which the table is read: it is no more to be had while workers read the source */
 	struct keys_hash *keys;
 	char	  **chunks;			/* entries: the digest of the key, then a LyfKnownKey, as much of it as is needed */
 	uint32		count;			/* of entries */
@@ -205,8 +206,7 @@ take_row(LyfKnown *known, TupleTableSlot *slot)
 static void
 read_table(LyfKnown *known)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(known->feed->rel, snapshot, 0, NULL);
+	TableScanDesc scan = table_beginscan(known->feed->rel, known->snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(known->feed->rel, NULL);
 
 	expect_entries(known, known->rows + known->count);
@@ -226,7 +226,6 @@ read_table(LyfKnown *known)
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	if (!known->complete)
 	{
 		MemoryContextReset(known->cxt);
@@ -242,11 +241,13 @@ lyf_known_begin(LyfFeed *feed)
 	BlockNumber pages = RelationGetNumberOfBlocks(feed->rel);
 
 	known->feed = feed;
+	known->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	known->cxt = AllocSetContextCreate(feed->stage->cxt, "lyftron vault keys", ALLOCSET_DEFAULT_SIZES);
 	known->key_size = lyf_hash_size(feed->stage->rules);
 	/* what a satellite's keys need more of is at the end */
-	known->entry_size = MAXALIGN(MAXALIGN(known->key_size) + offsetof(LyfKnownKey, diff) +
-								 (feed->table->kind->class == LYF_VAULT_SATELLITE ? known->key_size : 0));
+	known->entry_size = MAXALIGN(MAXALIGN(known->key_size) +
+								 (feed->table->kind->class == LYF_VAULT_SATELLITE ?
+								  offsetof(LyfKnownKey, diff) + known->key_size : offsetof(LyfKnownKey, left_out_date)));
 	if (known->entry_size > CACHE_LINE / 2)
 		known->entry_size = TYPEALIGN(CACHE_LINE / 2, known->entry_size);
 	known->limit = Min((int64) feed->stage->memory_kb * 1024 / (known->entry_size + SLOT_OVERHEAD), INT32_MAX);
@@ -333,6 +334,7 @@ lyf_known_add(LyfKnown *known, const uint8 *digest)
 void
 lyf_known_end(LyfKnown *known)
 {
+	UnregisterSnapshot(known->snapshot);
 	MemoryContextDelete(known->cxt);
 	pfree(known);
 }

@@ -205,11 +205,15 @@ add_outcomes(List *outcomes, const LyfStage *stage)
 	return outcomes;
 }
 
-/* what is read is read in its order, so that of rows of one time always the same one is the first */
+/*
+ * What is read is read in its order, so that of rows of one time always the same one is the first; compiling costs the query more
+ * than it saves.
+ */
 static void
-read_in_order(void)
+set_options(void)
 {
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* Read one source into its tables. */
@@ -230,7 +234,7 @@ load_source(const LyfVault *vault, const Mapping *source, List *tables, List *ou
 	if (mappings != NIL)
 	{
 		scope = lyf_owner_enter(vault->owner, source->search_path);
-		read_in_order();
+		set_options();
 		stage = make_stage(vault, source->source, open_feeds(vault, mappings), cxt);
 		lyf_stage_run(stage);
 		foreach(lc, stage->feeds)

@@ -133,7 +133,9 @@ struct LyfStage
 	List	   *feeds;			/* of LyfFeed *, in the order in which they are written */
 	int			increment;		/* number of a column, -1: it is read as a whole */
 	char	   *bound;			/* from this value of it on, or NULL */
+	int			place;			/* number of the column that says where a row stands, -1: rows are in the order in which they are read */
 	char	   *sql;
+	char	   *shared_sql;		/* the same with all hashes as its last column, for workers; NULL: it has a plan without them */
 	TimestampTz now;
 	int			memory_kb;		/* for what a feed knows, and as much for its sort */
 
@@ -144,6 +146,7 @@ struct LyfStage
 	StringInfoData buffer;		/* texts of its columns */
 	LyfText    *texts;
 	int64		rows;
+	bool		shared;			/* it is shared_sql that is read */
 	bool		again;			/* what was left out cannot stay so: all is read again, and no satellite leaves out anything */
 	bool		unfiltered;
 	/* the greatest value of the increment */
@@ -153,6 +156,13 @@ struct LyfStage
 /* in stage.c: the query of a source, and the feeds of its tables */
 extern LyfStage *lyf_stage_make(const LyfVault *vault, const char *source, List *feeds);
 extern Datum lyf_stage_value(const LyfStage *stage, int column, bool *isnull);
+extern char *lyf_stage_column_expr(const LyfStage *stage, int number);	/* cast to its type */
+
+/* in stage_hashes.c */
+
+/* for the query's columns, of TargetEntry *; NULL: they are too dear to be computed twice */
+extern char *lyf_stage_hashes_expr(const LyfStage *stage, List *targets);
+extern void lyf_stage_take_hashes(LyfStage *stage, Datum hashes);	/* what it made of the row at hand */
 
 /* in stage_run.c: read the source into the feeds */
 extern void lyf_stage_run(LyfStage *stage);
@@ -169,6 +179,7 @@ extern LyfStageHash *lyf_feed_key_hash(const LyfFeed *feed);
 /* count the stage's row; false: it is skipped, since its key is null */
 extern bool lyf_feed_offer(LyfFeed *feed);
 extern TimestampTz lyf_feed_load_date(const LyfFeed *feed); /* of the stage's row; raises where it has none */
+extern int64 lyf_feed_arrival(const LyfFeed *feed); /* of the stage's row: rows of one load date are in its order */
 extern void lyf_feed_fill(LyfFeed *feed);	/* feed->row from the stage's row */
 extern void lyf_feed_begin_sorted(LyfFeed *feed);	/* for rows by hash key, load date and arrival, and with what is known of keys */
 
@@ -188,9 +199,10 @@ typedef struct LyfKnownKey
 	bool		there;			/* in the table; else it only came with this load */
 	bool		pending;		/* a row of it goes to the sort that the latest version does not make superfluous */
 	bool		left_out;		/* a row of it was left out, up to: */
-	TimestampTz left_out_date;
+	int32		load_seq;		/* of the latest version */
 	TimestampTz load_date;		/* of the latest version; of a hub or link, the earliest that came */
-	int32		load_seq;
+	int64		arrival;		/* of the row that was left out; of a hub or link, of the earliest that came */
+	TimestampTz left_out_date;
 	uint8		diff[LYF_HASH_MAX];
 } LyfKnownKey;
 

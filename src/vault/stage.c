@@ -4,7 +4,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -311,24 +316,26 @@ find_increment(LyfStage *stage, const char *from)
 		stage->bound = psprintf("(%s) >= %s::%s OR (%s) IS NULL", first->increment, quote_literal_cstr(stage->bound), format_type_be_qualified(type), first->increment);
 }
 
+char *
+lyf_stage_column_expr(const LyfStage *stage, int number)
+{
+	const LyfStageColumn *column = list_nth(stage->columns, number);
+
+	return column->type != NULL ? psprintf("CAST((%s) AS %s)", column->expr, column->type) : psprintf("(%s)", column->expr);
+}
+
+/* hashes: an expression that makes them, or NULL */
 static char *
-stage_sql(const LyfStage *stage, const char *from)
+stage_sql(const LyfStage *stage, const char *from, const char *hashes)
 {
 	StringInfoData sql;
-	ListCell   *lc;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	foreach(lc, stage->columns)
-	{
-		LyfStageColumn *column = lfirst(lc);
-		const char *comma = foreach_current_index(lc) > 0 ? ", " : "";
-
-		if (column->type != NULL)
-			appendStringInfo(&sql, "%sCAST((%s) AS %s) AS c%d", comma, column->expr, column->type, foreach_current_index(lc));
-		else
-			appendStringInfo(&sql, "%s(%s) AS c%d", comma, column->expr, foreach_current_index(lc));
-	}
+	for (int i = 0; i < list_length(stage->columns); i++)
+		appendStringInfo(&sql, "%s%s AS c%d", i > 0 ? ", " : "", lyf_stage_column_expr(stage, i), i);
+	if (hashes != NULL)
+		appendStringInfo(&sql, ", %s AS hashes", hashes);
 	appendStringInfo(&sql, " FROM %s AS " LYF_VAULT_ALIAS, from);
 	if (stage->bound != NULL)
 		appendStringInfo(&sql, " WHERE %s", stage->bound);
@@ -356,6 +363,37 @@ begin_forms(LyfStage *stage, TupleDesc desc)
 	}
 }
 
+/* has it rows of its own alone? */
+static bool
+is_table(Oid relid)
+{
+	return (get_rel_relkind(relid) == RELKIND_RELATION || get_rel_relkind(relid) == RELKIND_MATVIEW) && !has_subclass(relid);
+}
+
+/* Rows of a table are in the order in which they stand there, whatever plan reads them.  Who may read some columns of it may not see that. */
+static void
+find_place(LyfStage *stage, Oid relid)
+{
+	stage->place = -1;
+	if (OidIsValid(relid) && is_table(relid) && pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		stage->place = add_column(stage, LYF_VAULT_ALIAS ".ctid", NULL);
+}
+
+/* Workers may read it where no order of rows is lost by that: where each says where it stands. */
+static void
+make_queries(LyfStage *stage, const char *from)
+{
+	List	   *targets;
+	char	   *hashes;
+
+	stage->sql = stage_sql(stage, from, NULL);
+	targets = lyf_source_targets(stage->sql);
+	begin_forms(stage, ExecCleanTypeFromTL(targets));
+	hashes = stage->place >= 0 ? lyf_stage_hashes_expr(stage, targets) : NULL;
+	if (hashes != NULL)
+		stage->shared_sql = stage_sql(stage, from, hashes);
+}
+
 /*
  * In CurrentMemoryContext, as the vault's owner and with the source's search_path; feeds (of LyfFeed *, with the tables open) have
  * what the catalog says.
@@ -365,7 +403,7 @@ lyf_stage_make(const LyfVault *vault, const char *source, List *feeds)
 {
 	LyfStage   *stage = palloc0(sizeof(LyfStage));
 	LyfPipeline reader = {.name = vault->name,.source = pstrdup(source)};
-	const char *from = lyf_source_open(&reader)->from;
+	const LyfSource *opened = lyf_source_open(&reader);
 	ListCell   *lc;
 
 	stage->vault = vault;
@@ -375,8 +413,8 @@ lyf_stage_make(const LyfVault *vault, const char *source, List *feeds)
 		add_feed(stage, lfirst(lc));
 	foreach(lc, feeds)
 		map_columns(lfirst(lc));
-	find_increment(stage, from);
-	stage->sql = stage_sql(stage, from);
-	begin_forms(stage, lyf_source_row(stage->sql));
+	find_increment(stage, opened->from);
+	find_place(stage, opened->relid);
+	make_queries(stage, opened->from);
 	return stage;
 }

@@ -74,7 +74,7 @@ put_digest(LyfStage *stage, LyfStageHash *hash)
 		memcpy(to, hash->digest, size);
 }
 
-/* What tables know of keys is all over memory: have it come while the next hash is made, first the slot and then the entry. */
+/* What tables know of keys is all over memory: have it come before it is looked at, first the slots and then the entries. */
 static void
 fetch_slots(const LyfStageHash *hash)
 {
@@ -114,6 +114,22 @@ make_hashes(LyfStage *stage)
 		fetch_entries(before);
 }
 
+/* The same, of hashes that the query made: they are in its last column. */
+static void
+take_hashes(LyfStage *stage)
+{
+	ListCell   *lc;
+
+	lyf_stage_take_hashes(stage, stage->slot->tts_values[list_length(stage->columns)]);
+	foreach(lc, stage->hashes)
+		fetch_slots(lfirst(lc));
+	foreach(lc, stage->hashes)
+	{
+		fetch_entries(lfirst(lc));
+		put_digest(stage, lfirst(lc));
+	}
+}
+
 /* The greatest value of the increment is the position of the next load. */
 static void
 observe_increment(Reader *reader)
@@ -149,8 +165,13 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	slot_getallattrs(slot);
 	stage->slot = slot;
 	stage->rows++;
-	make_texts(stage);
-	make_hashes(stage);
+	if (stage->shared)
+		take_hashes(stage);
+	else
+	{
+		make_texts(stage);
+		make_hashes(stage);
+	}
 	observe_increment(reader);
 	foreach(lc, stage->feeds)
 	{
@@ -186,11 +207,41 @@ receive_nothing(DestReceiver *self)
 {
 }
 
+/* Does a feed compute anything while rows are read?  That need not be safe where workers run. */
+static bool
+has_defaults(const LyfStage *stage)
+{
+	ListCell   *lc;
+
+	foreach(lc, stage->feeds)
+		if (((LyfFeed *) lfirst(lc))->defaults != NULL)
+			return true;
+	return false;
+}
+
+/* With the hashes in the query where workers make them. */
+static PlannedStmt *
+make_plan(LyfStage *stage)
+{
+	PlannedStmt *plan;
+
+	stage->shared = false;
+	if (stage->shared_sql != NULL && !has_defaults(stage))
+	{
+		plan = lyf_source_plan_parallel(stage->shared_sql);
+		stage->shared = plan->parallelModeNeeded;
+		if (stage->shared)
+			return plan;
+	}
+	return lyf_source_plan(stage->sql);
+}
+
 static void
 execute(LyfStage *stage, Reader *reader)
 {
-	PlannedStmt *plan = lyf_source_plan(stage->sql);
-	QueryDesc  *desc = CreateQueryDesc(plan, stage->sql, GetActiveSnapshot(), InvalidSnapshot, &reader->receiver, NULL, NULL, 0);
+	PlannedStmt *plan = make_plan(stage);
+	QueryDesc  *desc = CreateQueryDesc(plan, stage->shared ? stage->shared_sql : stage->sql, GetActiveSnapshot(), InvalidSnapshot,
+									   &reader->receiver, NULL, NULL, 0);
 
 	ExecutorStart(desc, 0);
 	lyf_executor_run(desc);

@@ -64,38 +64,62 @@ my %vaults = (
 	text => '{"type": "text"}',
 	statement => '{}',    # checks on all tables
 	jumble => '{}',    # rows of each key backwards in time
+	workers => '{}',    # they make the hashes, and rows come as they have them
+	numbered => '{}',    # there are workers to be had, but a default of the table that must not be computed beside them
 );
 make_vault($_, $vaults{$_}) for sort keys %vaults;
 sql("ALTER TABLE statement.$_ ADD CHECK (load_date IS NOT NULL)") for qw(hub_thing hub_region link_in sat_thing sat_in);
+sql('ALTER TABLE numbered.hub_thing ADD number serial');
 
-my %memory = (index => '1MB');
+my $parallel = 'SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET max_parallel_workers_per_gather = 3';
+my %settings = (index => q{SET maintenance_work_mem = '1MB'}, workers => $parallel, numbered => $parallel);
+sub settings { my ($name) = @_; return $settings{$name} // q{SET maintenance_work_mem = '512MB'}; }
 for my $day (0 .. 2)
 {
 	make_batch($day);
 	for my $name (sort keys %vaults)
 	{
-		my $set = "SET maintenance_work_mem = '" . ($memory{$name} // '512MB') . "'";
 		if ($name eq 'jumble')
 		{
 			sql('CREATE TABLE IF NOT EXISTS forwards (LIKE stage); TRUNCATE forwards; INSERT INTO forwards SELECT * FROM stage; TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards ORDER BY at DESC, id, length(name)');
 		}
-		sql("$set; SELECT * FROM lyftron.load_vault('$name')");
+		sql(settings($name) . "; SELECT * FROM lyftron.load_vault('$name')");
 		sql('TRUNCATE stage; INSERT INTO stage SELECT * FROM forwards') if $name eq 'jumble';
 	}
 	is(contents($_), contents('memory'), "day $day: by way of $_") for grep { $_ ne 'memory' } sort keys %vaults;
 	my $before = contents('memory');
 	for my $name (sort keys %vaults)
 	{
-		is(sql("SET maintenance_work_mem = '" . ($memory{$name} // '512MB') . "'; SELECT sum(inserted) FROM lyftron.load_vault('$name')"), '0', "day $day: once more by way of $name changes nothing");
+		is(sql(settings($name) . "; SELECT sum(inserted) FROM lyftron.load_vault('$name')"), '0', "day $day: once more by way of $name changes nothing");
 	}
 	is(contents('memory'), $before, "day $day: nothing changed");
 }
 cmp_ok(sql('SELECT count(*) FROM memory.sat_thing'), '>', $keys * 1.5, 'there are versions');
+is(sql('SELECT count(*), count(DISTINCT number) FROM numbered.hub_thing'), sql('SELECT count(*), count(*) FROM numbered.hub_thing'), 'a default of its own has each row');
 cmp_ok(sql('SELECT count(*) FROM memory.sat_thing WHERE load_seq > 0'), '>', $keys / 100, 'some of one time');
 
 # hashes are those that SQL has for them
 is(sql(q{SELECT count(*) FROM memory.hub_thing h WHERE thing_hk <> lyftron.hash_key('{}', id) AND record_source NOT IN ('SYSTEM', 'ERROR')}), '0', 'keys are those of lyftron.hash_key');
 is(sql(q{SELECT count(*) FROM memory.sat_thing WHERE hash_diff <> lyftron.hash_diff('{}', name, price) AND record_source NOT IN ('SYSTEM', 'ERROR')}), '0', 'differences are those of lyftron.hash_diff');
+
+# workers read for the one, and not for the other: for them the plan of the query that makes the hashes says how many there were
+sub plan_of
+{
+	my ($name) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', qq{LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
+		SET auto_explain.log_analyze = on; SET client_min_messages = log; $parallel; SELECT * FROM lyftron.load_vault('$name')});
+	return $err;
+}
+like(plan_of('workers'), qr/vault_hashes.*Workers Launched: [1-9]/s, 'workers make hashes');
+unlike(plan_of('numbered'), qr/Workers Launched/, 'a default is computed without them');
+
+# who may read the columns, and not the table, loads it all the same
+sql('CREATE ROLE narrow; GRANT SELECT (id, name, at) ON stage TO narrow; GRANT CREATE ON DATABASE postgres TO narrow');
+is(sql(qq{SET ROLE narrow; $parallel;
+	SELECT lyftron.create_vault('narrow', 'narrow');
+	SELECT lyftron.create_hub('narrow', 'hub_thing', 'stage', '{id}', load_date => 'at');
+	SELECT lyftron.create_satellite('narrow', 'sat_thing', 'hub_thing', 'stage', '{id}', '{name}', load_date => 'at');
+	SELECT inserted FROM lyftron.load_vault('narrow') WHERE table_name = 'hub_thing'}) =~ s/\s//gr, $keys + 1, 'rights on columns are enough');
 
 # cancelled, or out of room: nothing of it is there, and the next load does it
 make_vault('broken', '{}');
