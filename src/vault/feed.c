@@ -162,7 +162,7 @@ begin_sort(const LyfFeed *feed)
 		operators[i] = lookup_type_cache(TupleDescAttr(desc, attnos[i] - 1)->atttypid, TYPECACHE_LT_OPR)->lt_opr;
 		collations[i] = TupleDescAttr(desc, attnos[i] - 1)->attcollation;
 	}
-	return tuplesort_begin_heap(desc, lengthof(attnos), attnos, operators, collations, nulls_first, feed->stage->memory_kb, NULL, TUPLESORT_NONE);
+	return tuplesort_begin_heap(desc, lengthof(attnos), attnos, operators, collations, nulls_first, feed->stage->sort_kb, NULL, TUPLESORT_NONE);
 }
 
 void

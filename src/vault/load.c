@@ -25,6 +25,9 @@ LYF_FUNCTION_INFO_V1(lyf_load_vault);
 /* a feed has no less for its sort, however many there are */
 #define LEAST_MEMORY_KB	4096
 
+/* nor more: rows of a larger one are all over memory, and of this size it has runs of 15 GB merged at once */
+#define MOST_SORT_KB	65536
+
 /* What fills one table from one source, as lyftron.vault_source has it; of sources only source and search_path are there. */
 typedef struct Mapping
 {
@@ -122,8 +125,8 @@ make_stage(const LyfVault *vault, const char *source, List *feeds, MemoryContext
 
 	stage->cxt = cxt;
 	stage->now = GetCurrentTimestamp();
-	/* for a table's sort, and as much for what is known of it; sorts of more, by files, were not found to be slower */
 	stage->memory_kb = Max(maintenance_work_mem / list_length(feeds), LEAST_MEMORY_KB);
+	stage->sort_kb = Min(stage->memory_kb, MOST_SORT_KB);
 	return stage;
 }
 

@@ -137,7 +137,8 @@ struct LyfStage
 	char	   *sql;
 	char	   *shared_sql;		/* the same with all hashes as its last column, for workers; NULL: it has a plan without them */
 	TimestampTz now;
-	int			memory_kb;		/* for what a feed knows, and as much for its sort */
+	int			memory_kb;		/* for what a feed knows */
+	int			sort_kb;		/* for its sort */
 
 	/* while it is read */
 	MemoryContext cxt;			/* as long as the load */
