@@ -121,6 +121,23 @@ SELECT lyftron.drop_pipeline(name) FROM lyftron.pipelines WHERE name LIKE 'vl_in
 SELECT lyftron.drop_pipeline('vl_raw');
 DROP TABLE vl_raw, vl_staged;
 
+-- hashes by other rules: a vault of its own, which the first one fills, with all versions; what comes later the stage brings to both
+SELECT lyftron.create_vault('vl_sha', 'vl_sha', '{"algorithm": "sha256"}');
+SELECT lyftron.create_hub('vl_sha', 'hub_customer', $$SELECT * FROM vl_vault.hub_customer WHERE record_source NOT IN ('SYSTEM', 'ERROR')$$, '{id}', load_date => 'load_date', record_source => 'record_source');
+SELECT lyftron.create_satellite('vl_sha', 'sat_customer', 'hub_customer',
+	$$SELECT h.id, s.name, s.rank, s.load_date, s.load_seq, s.record_source FROM vl_vault.sat_customer s JOIN vl_vault.hub_customer h USING (customer_hk) WHERE h.record_source NOT IN ('SYSTEM', 'ERROR')$$,
+	'{id}', '{name, rank}', load_date => 'load_date', record_source => 'record_source', sequence => 'load_seq');
+SELECT * FROM lyftron.load_vault('vl_sha');
+CREATE VIEW vl_sha_sat AS SELECT h.id, s.load_date, s.load_seq, s.name, s.rank FROM vl_sha.sat_customer s JOIN vl_sha.hub_customer h USING (customer_hk)
+	WHERE h.record_source NOT IN ('SYSTEM', 'ERROR') ORDER BY h.id, s.load_date, s.load_seq;
+SELECT count(*) AS versions, (SELECT count(*) FROM (TABLE vl_sat EXCEPT TABLE vl_sha_sat) d) AS missing FROM vl_sha_sat;
+SELECT count(*) FROM (SELECT id, load_date, record_source FROM vl_vault.hub_customer EXCEPT SELECT id, load_date, record_source FROM vl_sha.hub_customer) d;
+SELECT DISTINCT octet_length(customer_hk), octet_length(hash_diff) FROM vl_sha.sat_customer;
+SELECT sum(inserted) FROM lyftron.load_vault('vl_sha');
+DROP VIEW vl_sha_sat;
+SELECT lyftron.drop_vault('vl_sha', true);
+DROP SCHEMA vl_sha;
+
 SELECT lyftron.drop_vault('vl', true), lyftron.drop_vault('vl_skip', true), lyftron.drop_vault('vl_fail', true), lyftron.drop_vault('vl_inc', true);
 SELECT count(*) FROM pg_class WHERE relnamespace = 'vl_vault'::regnamespace;
 DROP SCHEMA vl_vault;

@@ -21,6 +21,8 @@ TRUNCATE vs_phone;
 INSERT INTO vs_phone VALUES (1, '12', 'mobile', '2026-01-03'), (2, '22', 'work', '2026-01-01'), (1, '10', 'home', '2025-12-31');
 SELECT table_name, inserted FROM lyftron.load_vault('vs');
 TABLE vs_phones;
+-- each member has a hash difference of its own
+SELECT count(*), count(*) FILTER (WHERE hash_diff = lyftron.hash_diff('{}', phone, kind)) AS of_the_member FROM vs_vault.sat_phone WHERE record_source NOT IN ('SYSTEM', 'ERROR');
 
 -- who works where: the customer drives
 CREATE TABLE vs_job (id integer, shop integer, at timestamptz);

@@ -204,16 +204,14 @@ make_table(const Bridge *bridge, const char *relation)
 					 quote_identifier(bridge->hub->hash_key), key.data);
 	lyf_load_execute("COMMENT ON TABLE %s IS %s", relation,
 					 quote_literal_cstr(psprintf("of each snapshot, the keys that are reached from %s", bridge->hub->name)));
-	lyf_load_execute("COMMENT ON COLUMN %s.snapshot_date IS 'the moment'", relation);
+	lyf_vault_comment_column(relation, LYF_SNAPSHOT_DATE, "the moment");
 	foreach(lc, bridge->stops)
-		lyf_load_execute("COMMENT ON COLUMN %s.%s IS %s", relation, quote_identifier(((Stop *) lfirst(lc))->column),
-						 quote_literal_cstr(psprintf("key of %s", ((Stop *) lfirst(lc))->hub)));
+		lyf_vault_comment_column(relation, ((Stop *) lfirst(lc))->column, psprintf("key of %s", ((Stop *) lfirst(lc))->hub));
 	foreach(s, bridge->steps)
 	{
 		LyfVaultTable *link = ((Step *) lfirst(s))->link;
 
-		lyf_load_execute("COMMENT ON COLUMN %s.%s IS %s", relation, quote_identifier(link->hash_key),
-						 quote_literal_cstr(psprintf("key of %s: the zero key where the path ends before", link->name)));
+		lyf_vault_comment_column(relation, link->hash_key, psprintf("key of %s: the zero key where the path ends before", link->name));
 	}
 }
 

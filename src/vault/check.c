@@ -96,19 +96,6 @@ primary_key(const LyfVaultTable *table)
 	return lappend(names, versions == LYF_VERSIONS_SEEN ? LYF_RECORD_SOURCE : LYF_LOAD_SEQ);
 }
 
-/* names as an array of texts */
-static char *
-name_array(List *names)
-{
-	StringInfoData array;
-	ListCell   *lc;
-
-	initStringInfo(&array);
-	foreach(lc, names)
-		appendStringInfo(&array, "%s%s", array.len > 0 ? ", " : "", quote_literal_cstr(lfirst(lc)));
-	return psprintf("ARRAY[%s]::text[]", array.data);
-}
-
 /* Is the table there, with its columns? */
 static bool
 check_columns(LyfVaultCheck *check)
@@ -128,7 +115,7 @@ check_columns(LyfVaultCheck *check)
 			gone = lappend(gone, lfirst(lc));
 	if (gone != NIL)
 		lyf_vault_check(check, LYF_CHECK_ERROR, "column is gone", "Restore it: loads fail, and the rows of this table were not looked at.",
-						psprintf("SELECT unnest(%s) AS \"column\"", name_array(gone)));
+						psprintf("SELECT unnest(%s) AS \"column\"", lyf_vault_text_array(gone)));
 	return gone == NIL;
 }
 
@@ -137,7 +124,7 @@ static void
 check_primary_key(LyfVaultCheck *check)
 {
 	List	   *names = primary_key(check->table);
-	char	   *array = name_array(names);
+	char	   *array = lyf_vault_text_array(names);
 	char	   *key = lyf_vault_list(names, "t.", ", ");
 
 	lyf_vault_check(check, LYF_CHECK_ERROR, "no primary key",

@@ -340,7 +340,7 @@ remaining_columns(const LyfVaultDefine *define)
 		if (is_among(name, define->key) || is_among(name, define->sub_key) || is_expression(name, define->load_date) ||
 			is_expression(name, define->record_source) || is_expression(name, define->tenant) || is_expression(name, define->sequence) ||
 			is_expression(name, define->operation) || is_expression(name, define->increment) ||
-			strcmp(name, "_record") == 0 || strncmp(name, "_lyftron_", 9) == 0)
+			lyf_vault_is_pipeline_column(name))
 			continue;
 		items = lappend(items, make_item(name, quote_identifier(name)));
 	}

@@ -86,6 +86,24 @@ lyf_vault_same(List *names, const char *one, const char *other)
 	return list.data;
 }
 
+char *
+lyf_vault_text_array(List *texts)
+{
+	StringInfoData array;
+	ListCell   *lc;
+
+	initStringInfo(&array);
+	foreach(lc, texts)
+		appendStringInfo(&array, "%s%s", array.len > 0 ? ", " : "", quote_literal_cstr(lfirst(lc)));
+	return psprintf("ARRAY[%s]%s", array.data, texts == NIL ? "::text[]" : "");
+}
+
+void
+lyf_vault_comment_column(const char *relation, const char *column, const char *text)
+{
+	lyf_load_execute("COMMENT ON COLUMN %s.%s IS %s", relation, quote_identifier(column), quote_literal_cstr(text));
+}
+
 List *
 lyf_vault_version_key(const LyfVaultTable *table)
 {

@@ -27,6 +27,12 @@ extern bool lyf_vault_has_name(List *names, const char *name);
 /* names, each after a prefix, as a list for SQL, with this between them */
 extern char *lyf_vault_list(List *names, const char *prefix, const char *between);
 
+/* ARRAY['a', 'b'], of type text[] */
+extern char *lyf_vault_text_array(List *texts);
+
+/* relation: as SQL has it */
+extern void lyf_vault_comment_column(const char *relation, const char *column, const char *text);
+
 /* "one.a = other.a AND one.b = other.b" */
 extern char *lyf_vault_same(List *names, const char *one, const char *other);
 

@@ -141,7 +141,7 @@ lyf_vault_item_types(const LyfSource *source, List *items)
 		return;
 	initStringInfo(&sql);
 	foreach(lc, items)
-		{
+	{
 		appendStringInfo(&sql, "%s(%s) AS c%d", i == 0 ? "SELECT " : ", ", ((LyfVaultItem *) lfirst(lc))->expr, i);
 		i++;
 	}
@@ -159,4 +159,10 @@ lyf_vault_item_types(const LyfSource *source, List *items)
 			item->type_oid = TEXTOID;
 		item->type = format_type_extended(item->type_oid, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 	}
+}
+
+bool
+lyf_vault_is_pipeline_column(const char *name)
+{
+	return strcmp(name, "_record") == 0 || strncmp(name, "_lyftron_", strlen("_lyftron_")) == 0;
 }

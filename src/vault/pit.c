@@ -90,12 +90,6 @@ make_pit(const LyfVaultTable *hub, List *satellites)
 }
 
 static void
-comment_column(const char *relation, const char *column, const char *text)
-{
-	lyf_load_execute("COMMENT ON COLUMN %s.%s IS %s", relation, quote_identifier(column), quote_literal_cstr(text));
-}
-
-static void
 make_table(const Pit *pit, const char *relation)
 {
 	const char *type = lyf_hash_is_text(lyf_hash_rules(pit->hub->vault->hash)) ? "text COLLATE \"C\"" : "bytea";
@@ -114,16 +108,16 @@ make_table(const Pit *pit, const char *relation)
 	lyf_load_execute("CREATE TABLE %s (snapshot_date timestamptz, %s %s%s, PRIMARY KEY (snapshot_date, %s))", relation, pit->key, type, columns.data, pit->key);
 	lyf_load_execute("COMMENT ON TABLE %s IS %s", relation,
 					 quote_literal_cstr(psprintf("of each snapshot, the versions of the satellites of %s that were valid", pit->hub->name)));
-	comment_column(relation, LYF_SNAPSHOT_DATE, "the moment");
-	comment_column(relation, pit->hub->hash_key, psprintf("key of %s", pit->hub->name));
+	lyf_vault_comment_column(relation, LYF_SNAPSHOT_DATE, "the moment");
+	lyf_vault_comment_column(relation, pit->hub->hash_key, psprintf("key of %s", pit->hub->name));
 	foreach(lc, pit->parts)
 	{
 		Part	   *part = lfirst(lc);
 
-		comment_column(relation, part->key, psprintf("key of the version of %s: the zero key where it has none", part->satellite->name));
-		comment_column(relation, part->load_date, psprintf("load date of that version of %s", part->satellite->name));
+		lyf_vault_comment_column(relation, part->key, psprintf("key of the version of %s: the zero key where it has none", part->satellite->name));
+		lyf_vault_comment_column(relation, part->load_date, psprintf("load date of that version of %s", part->satellite->name));
 		if (part->load_seq != NULL)
-			comment_column(relation, part->load_seq, psprintf("number of that version of %s among those of its load date", part->satellite->name));
+			lyf_vault_comment_column(relation, part->load_seq, psprintf("number of that version of %s among those of its load date", part->satellite->name));
 	}
 }
 

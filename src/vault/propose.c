@@ -63,19 +63,6 @@ read_list(List *names)
 	return lyf_vault_list(names, "", ", ");
 }
 
-/* ARRAY['a', 'b'] of texts */
-static char *
-array(List *texts)
-{
-	StringInfoData list;
-	ListCell   *lc;
-
-	initStringInfo(&list);
-	foreach(lc, texts)
-		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", quote_literal_cstr(lfirst(lc)));
-	return psprintf("ARRAY[%s]%s", list.data, texts == NIL ? "::text[]" : "");
-}
-
 /* names that tables of a vault, and their views, have for themselves */
 static bool
 is_reserved(const char *column)
@@ -146,7 +133,7 @@ propose_hub(Proposal *proposal, const LyfProposedTable *table)
 	if (table->other_key != NIL)
 		appendStringInfo(&reason, "; unique key (%s) may be the better business key: links to it then need queries that look it up", read_list(table->other_key));
 	put(proposal, psprintf("SELECT lyftron.create_hub(%s, %s, %s, %s);", quote_literal_cstr(proposal->vault), quote_literal_cstr(hub_name(table)),
-						   quote_literal_cstr(table->source), array(items(table->key))), reason.data);
+						   quote_literal_cstr(table->source), lyf_vault_text_array(items(table->key))), reason.data);
 }
 
 static void
@@ -154,7 +141,7 @@ propose_reference(Proposal *proposal, const LyfProposedTable *table)
 {
 	put(proposal, psprintf("SELECT lyftron.create_reference(%s, %s, %s, %s, %s, history => true);", quote_literal_cstr(proposal->vault),
 						   quote_literal_cstr(make_name("ref", table->name)), quote_literal_cstr(table->source),
-						   array(items(table->key)), array(items(described(table)))),
+						   lyf_vault_text_array(items(table->key)), lyf_vault_text_array(items(described(table)))),
 		psprintf("%s is a small table of codes", table->source));
 }
 
@@ -167,7 +154,7 @@ propose_satellite(Proposal *proposal, const LyfProposedTable *table, const char 
 		return;
 	put(proposal, psprintf("SELECT lyftron.create_satellite(%s, %s, %s, %s, %s, %s);", quote_literal_cstr(proposal->vault),
 						   quote_literal_cstr(make_name("sat", table->name)), quote_literal_cstr(parent), quote_literal_cstr(table->source),
-						   array(keys), array(items(columns))),
+						   lyf_vault_text_array(keys), lyf_vault_text_array(items(columns))),
 		psprintf("what %s says besides its keys", table->source));
 }
 
@@ -248,13 +235,13 @@ propose_reference_link(Proposal *proposal, const LyfProposedTable *table, const 
 	List	   *keys = list_concat(expressions(table->key), expressions(reference->columns));
 
 	put(proposal, psprintf("SELECT lyftron.create_link(%s, %s, %s, %s, %s%s);", quote_literal_cstr(proposal->vault), quote_literal_cstr(link),
-						   quote_literal_cstr(table->source), array(hubs), array(keys), self ? ", kind => 'hierarchical'" : ""),
+						   quote_literal_cstr(table->source), lyf_vault_text_array(hubs), lyf_vault_text_array(keys), self ? ", kind => 'hierarchical'" : ""),
 		psprintf(reference->guessed ? "column %s of %s refers to %s, says its name" : "foreign key (%s) of %s refers to %s",
 				 read_list(reference->columns), table->source, reference->to->source));
 	/* a link's own hub, by its column: two roles have the same hub where a table refers to itself */
 	put(proposal, psprintf("SELECT lyftron.create_satellite(%s, %s, %s, %s, %s, kind => 'effectivity', driving_key => %s);", quote_literal_cstr(proposal->vault),
-						   quote_literal_cstr(make_name("eff", base)), quote_literal_cstr(link), quote_literal_cstr(table->source), array(keys),
-						   array(list_make1(psprintf("%s_hk", lyf_vault_stem(hub_name(table)))))),
+						   quote_literal_cstr(make_name("eff", base)), quote_literal_cstr(link), quote_literal_cstr(table->source), lyf_vault_text_array(keys),
+						   lyf_vault_text_array(list_make1(psprintf("%s_hk", lyf_vault_stem(hub_name(table)))))),
 		psprintf("a row of %s refers to one row of %s at a time, and may come to refer to another", table->source, reference->to->source));
 }
 
@@ -295,8 +282,8 @@ propose_link(Proposal *proposal, const LyfProposedTable *table)
 		keys = list_concat(keys, expressions(reference->columns));
 	}
 	put(proposal, psprintf("SELECT lyftron.create_link(%s, %s, %s, %s, %s%s);", quote_literal_cstr(proposal->vault), quote_literal_cstr(link),
-						   quote_literal_cstr(table->source), array(hubs), array(keys),
-						   dependent != NIL ? psprintf(", dependent_key => %s", array(items(dependent))) : ""),
+						   quote_literal_cstr(table->source), lyf_vault_text_array(hubs), lyf_vault_text_array(keys),
+						   dependent != NIL ? psprintf(", dependent_key => %s", lyf_vault_text_array(items(dependent))) : ""),
 		psprintf("the key (%s) of %s is made of keys of other tables", read_list(table->key), table->source));
 	propose_satellite(proposal, table, link, list_concat(list_copy(keys), expressions(dependent)));
 }

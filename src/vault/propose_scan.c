@@ -54,12 +54,6 @@ find_tables(const char *server, const char *schema, const char *staging)
 							"AND CASE WHEN $1 IS NOT NULL THEN s.srvname = $1 ELSE n.nspname = $2 END ORDER BY c.relname, n.nspname", &args, read_relation);
 }
 
-static bool
-is_ours(const char *column)
-{
-	return strcmp(column, "_record") == 0 || strncmp(column, "_lyftron_", strlen("_lyftron_")) == 0;
-}
-
 static void *
 read_names(HeapTuple tuple, TupleDesc desc)
 {
@@ -121,7 +115,7 @@ describe(LyfProposedTable *table)
 	{
 		char	   *name = NameStr(TupleDescAttr(table->opened->desc, i)->attname);
 
-		if (!is_ours(name))
+		if (!lyf_vault_is_pipeline_column(name))
 			table->columns = lappend(table->columns, name);
 	}
 	find_key(table);

@@ -83,6 +83,7 @@ typedef struct LyfVaultItem
 extern LyfVaultItem *lyf_vault_item(const char *text, bool named);	/* named: raises where it has no name */
 extern List *lyf_vault_items(List *texts, bool named);	/* of LyfVaultItem * */
 extern void lyf_vault_item_types(const LyfSource *source, List *items);	/* of those that have none yet */
+extern bool lyf_vault_is_pipeline_column(const char *name); /* one that streams and pipelines add to what a source has */
 
 /* in define.c: a table being defined */
 

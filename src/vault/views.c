@@ -220,7 +220,7 @@ comment(const Views *views, const char *object, const char *text)
 static void
 comment_column(const Views *views, const char *view, const char *column, const char *text)
 {
-	lyf_load_execute("COMMENT ON COLUMN %s.%s IS %s", qualified(views, view), quote_identifier(column), quote_literal_cstr(text));
+	lyf_vault_comment_column(qualified(views, view), column, text);
 }
 
 /* The columns of the views, with the comments that those of the tables have. */
