@@ -263,6 +263,13 @@ extern char *lyf_feed_column_list(const LyfFeed *feed, const char *prefix);
 /* the same of a row c, with an expression for one of the columns */
 extern char *lyf_feed_columns_with(const LyfFeed *feed, const char *column, const char *expr);
 
+/* in publish.c: how far it has come, for others to see; an error ends it */
+extern void lyf_vault_publish_begin(const LyfStage *stage);
+extern void lyf_vault_publish_read(const LyfStage *stage);	/* after each row */
+extern void lyf_vault_publish_table(const LyfFeed *feed, int done);	/* it is written now, after so many others */
+extern void lyf_vault_publish_written(int64 rows);	/* of that table, so far */
+extern void lyf_vault_publish_end(void);
+
 /* in lock.c: who may write a table; until the transaction ends */
 extern void lyf_vault_lock(Oid relid);	/* waits until nobody else loads it */
 extern bool lyf_vault_try_lock(const LyfFeed *feed);	/* the one that writes hubs and links without statements */

@@ -179,6 +179,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 
 		feed->ops->row(feed);
 	}
+	lyf_vault_publish_read(stage);
 	MemoryContextSwitchTo(old);
 	return !stage->again;
 }
@@ -290,6 +291,7 @@ lyf_stage_run(LyfStage *stage)
 	stage->row_cxt = AllocSetContextCreate(stage->cxt, "lyftron vault row", ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&stage->buffer);
 	stage->texts = palloc0(sizeof(LyfText) * Max(list_length(stage->columns), 1));
+	lyf_vault_publish_begin(stage);
 	for (;;)
 	{
 		begin_feeds(stage);
@@ -302,9 +304,11 @@ lyf_stage_run(LyfStage *stage)
 	{
 		LyfFeed    *feed = lfirst(lc);
 
+		lyf_vault_publish_table(feed, foreach_current_index(lc));
 		feed->ops->end(feed);
 		CHECK_FOR_INTERRUPTS();
 	}
+	lyf_vault_publish_end();
 	if (reader.known)
 		stage->position = lyf_cursor_text(reader.greatest, reader.type);
 }

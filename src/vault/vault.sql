@@ -157,6 +157,31 @@ COMMENT ON COLUMN lyftron.vault_loads.inserted IS 'rows that were new or changed
 COMMENT ON COLUMN lyftron.vault_loads.known IS 'rows that it had, or that came twice';
 COMMENT ON COLUMN lyftron.vault_loads.skipped IS 'rows left out since their business key is null';
 
+-- what publish.c says of loads at work
+CREATE VIEW lyftron.vault_progress WITH (security_barrier) AS
+	SELECT s.vault, s.source, p.pid, timestamptz '2000-01-01 00:00:00+00' + p.param13 * interval '1 microsecond' AS started_at,
+		CASE WHEN p.param16 = 0 THEN 'reading' ELSE 'writing' END AS phase, p.param3 AS rows_read, p.param14::integer AS tables, p.param15::integer AS tables_done,
+		t.table_name, CASE WHEN p.param16 <> 0 THEN p.param17 END AS candidates, CASE WHEN p.param16 <> 0 THEN p.param18 END AS inserted
+	FROM pg_catalog.pg_stat_get_progress_info('COPY') p
+		JOIN lyftron.vault_source s ON s.id = p.param12
+		JOIN lyftron.vault v ON v.name = s.vault
+		LEFT JOIN lyftron.vault_source t ON t.id = p.param16
+	WHERE p.param11 = 19546 AND p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+		AND pg_catalog.pg_has_role(v.owner, 'USAGE');
+GRANT SELECT ON lyftron.vault_progress TO PUBLIC;
+COMMENT ON VIEW lyftron.vault_progress IS 'loads of your data vaults that are at work just now, and how far they are';
+COMMENT ON COLUMN lyftron.vault_progress.vault IS 'the vault';
+COMMENT ON COLUMN lyftron.vault_progress.source IS 'the source that is loaded';
+COMMENT ON COLUMN lyftron.vault_progress.pid IS 'process that loads it';
+COMMENT ON COLUMN lyftron.vault_progress.started_at IS 'when it began';
+COMMENT ON COLUMN lyftron.vault_progress.phase IS 'reading: the source; writing: the tables, one after the other';
+COMMENT ON COLUMN lyftron.vault_progress.rows_read IS 'rows read from the source';
+COMMENT ON COLUMN lyftron.vault_progress.tables IS 'tables that it fills';
+COMMENT ON COLUMN lyftron.vault_progress.tables_done IS 'tables that were written';
+COMMENT ON COLUMN lyftron.vault_progress.table_name IS 'the table that is written; null: none yet';
+COMMENT ON COLUMN lyftron.vault_progress.candidates IS 'rows of the source that came for that table: no more are inserted';
+COMMENT ON COLUMN lyftron.vault_progress.inserted IS 'rows that were inserted into it so far; of those that one statement loads, 0';
+
 CREATE FUNCTION lyftron.create_vault(name text, schema text, hash jsonb DEFAULT '{}', ghosts boolean DEFAULT true, null_keys text DEFAULT NULL)
 	RETURNS void
 	AS 'MODULE_PATHNAME', 'lyf_create_vault' LANGUAGE C VOLATILE PARALLEL UNSAFE;

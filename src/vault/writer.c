@@ -223,6 +223,7 @@ flush(LyfVaultWriter *writer)
 				insert_entries(writer, &writer->indexes[i]);
 	writer->written += writer->used;
 	take_back_lost(writer);
+	lyf_vault_publish_written(writer->written);
 	for (int row = 0; row < writer->used; row++)
 		ExecClearTuple(writer->batch[row]);
 	MemoryContextSwitchTo(old);

@@ -135,6 +135,33 @@ is(sql(q{SELECT count(*) FROM lyftron.vault_loads WHERE vault = 'broken'}), '0',
 sql(q{SELECT * FROM lyftron.load_vault('broken')});
 is(sql('SELECT count(*) FROM broken.hub_thing'), $keys + 3, 'the next load does it');
 
+# others see how far a load is: one that reads slowly, and one that waits for a key that another session has
+sub progress { return sql('SELECT concat_ws(\' \', vault, source, phase, rows_read, tables, tables_done, table_name, candidates, inserted) FROM lyftron.vault_progress'); }
+sql(q{
+	SELECT lyftron.create_vault('slow', 'slow');
+	SELECT lyftron.create_hub('slow', 'hub_thing', $$SELECT g AS id, timestamptz '2026-01-01' AS at, pg_sleep(CASE WHEN g > 3000 THEN 0.2 ELSE 0 END) FROM generate_series(1, 5000) g$$, '{id}', load_date => 'at', record_source => quote_literal('slow'));
+	CREATE TABLE waits AS SELECT g AS id, 'n' AS name, timestamptz '2026-01-01' AS at FROM generate_series(1, 3500) g;
+	SELECT lyftron.create_hub('slow', 'hub_thing', 'waits', '{id}', load_date => 'at');
+	SELECT lyftron.create_satellite('slow', 'sat_thing', 'hub_thing', 'waits', '{id}', '{name}', load_date => 'at')});
+is(progress(), '', 'no load is at work');
+my $reads = background_query($node, q{SELECT * FROM lyftron.load_vault('slow', (SELECT source FROM lyftron.vault_lineage WHERE vault = 'slow' AND source LIKE '%sleep%' LIMIT 1))});
+wait_until(60, sub { return progress() =~ /reading 3000/; });
+like(progress(), qr/^slow .*pg_sleep.* reading 3000 1 0$/, 'a load that reads');
+is(sql('SET ROLE narrow; SELECT count(*) FROM lyftron.vault_progress'), '0', 'which others do not see');
+sql(q{SELECT pg_cancel_backend(pid) FROM lyftron.vault_progress});
+$reads->{run}->finish;
+like(${ $reads->{err} }, qr/canceling statement due to user request/, 'it is cancelled');
+is(progress(), '', 'and seen no more');
+my $has = background_query($node, q{BEGIN; INSERT INTO slow.hub_thing SELECT lyftron.hash_key('{}', 17), 17, now(), 'me'; SELECT pg_sleep(600)});
+wait_until(60, sub { return sql(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600%'}) eq '1'; });
+my $waits = background_query($node, q{SELECT * FROM lyftron.load_vault('slow', 'waits')});
+wait_until(60, sub { return progress() =~ /writing/ && sql(q{SELECT count(*) FROM pg_locks l JOIN lyftron.vault_progress p USING (pid) WHERE NOT l.granted}) eq '1'; });
+like(progress(), qr/^slow public\.waits writing 3500 2 0 hub_thing 3500 \d+$/, 'a load that writes');
+sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600%'});
+$_->{run}->finish for $has, $waits;
+is(${ $waits->{err} }, '', 'which goes on');
+is(sql('SELECT count(*) FROM slow.hub_thing') - 2, 3500, 'with the key that was taken back');
+
 # many at the same time, each with a source of its own, whose keys overlap: each key is there once, and nobody fails
 sql(q{SELECT lyftron.create_vault('many', 'many')});
 for my $i (1 .. 6)
