@@ -45,7 +45,7 @@ struct LyfVaultWriter
 	Relation	rel;
 	bool		statement;		/* a statement writes, from feed->candidates */
 	bool		shared;			/* others may insert the same keys */
-	TableIndex	   *indexes;
+	TableIndex *indexes;
 	int			index_count;
 	BulkInsertState bulk;
 	TupleTableSlot *batch[BATCH_ROWS];
@@ -76,7 +76,7 @@ open_indexes(LyfVaultWriter *writer)
 	writer->indexes = palloc0(sizeof(TableIndex) * Max(list_length(oids), 1));
 	foreach(lc, oids)
 	{
-		TableIndex	   *index = &writer->indexes[writer->index_count++];
+		TableIndex *index = &writer->indexes[writer->index_count++];
 
 		index->rel = index_open(lfirst_oid(lc), RowExclusiveLock);
 		index->info = BuildIndexInfo(index->rel);
