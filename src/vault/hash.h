@@ -33,8 +33,6 @@ extern LyfTextForm *lyf_text_form_begin(Oid type, int32 typmod);
 /* append it; what is allocated on the way is in CurrentMemoryContext, and small */
 extern void lyf_text_form_append(LyfTextForm *form, Datum value, StringInfo out);
 
-/* in hasher.c */
-
 /* a column of the row at hand: where in the row's buffer it is */
 typedef struct LyfText
 {
@@ -42,6 +40,11 @@ typedef struct LyfText
 	int			len;
 	bool		null;
 } LyfText;
+
+/* append the text of a value, or nothing where it is null or has no form (NULL), and note where it is */
+extern void lyf_text_put(LyfText *text, LyfTextForm *form, Datum value, bool isnull, StringInfo buffer);
+
+/* in hasher.c */
 
 typedef enum LyfHashKind
 {

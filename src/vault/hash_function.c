@@ -88,16 +88,6 @@ prepare(FunctionCallInfo fcinfo, LyfHashKind kind, struct varlena *settings, int
 }
 
 static void
-put_text(Call *call, int i, LyfTextForm *form, Datum value, bool isnull)
-{
-	call->texts[i].null = isnull;
-	call->texts[i].start = call->buffer.len;
-	if (!isnull)
-		lyf_text_form_append(form, value, &call->buffer);
-	call->texts[i].len = call->buffer.len - call->texts[i].start;
-}
-
-static void
 raise_null(const char *what)
 {
 	ereport(ERROR,
@@ -126,7 +116,7 @@ take_array(FunctionCallInfo fcinfo, LyfHashKind kind, struct varlena *settings)
 	call = prepare(fcinfo, kind, settings, count);
 	resetStringInfo(&call->buffer);
 	for (int i = 0; i < count; i++)
-		put_text(call, i, call->forms[0], values[i], nulls[i]);
+		lyf_text_put(&call->texts[i], call->forms[0], values[i], nulls[i], &call->buffer);
 	return call;
 }
 
@@ -137,7 +127,7 @@ take_arguments(FunctionCallInfo fcinfo, LyfHashKind kind, struct varlena *settin
 
 	resetStringInfo(&call->buffer);
 	for (int i = 0; i < call->count; i++)
-		put_text(call, i, call->forms[i], PG_ARGISNULL(i + 1) ? (Datum) 0 : PG_GETARG_DATUM(i + 1), PG_ARGISNULL(i + 1));
+		lyf_text_put(&call->texts[i], call->forms[i], PG_GETARG_DATUM(i + 1), PG_ARGISNULL(i + 1), &call->buffer);
 	return call;
 }
 

@@ -195,15 +195,7 @@ make_texts(RowHashes *row, FunctionCallInfo fcinfo)
 {
 	resetStringInfo(&row->buffer);
 	for (int i = 0; i < row->values; i++)
-	{
-		LyfText    *text = &row->texts[i];
-
-		text->null = PG_ARGISNULL(i + 2);
-		text->start = row->buffer.len;
-		if (!text->null)
-			lyf_text_form_append(row->forms[i], PG_GETARG_DATUM(i + 2), &row->buffer);
-		text->len = row->buffer.len - text->start;
-	}
+		lyf_text_put(&row->texts[i], row->forms[i], PG_GETARG_DATUM(i + 2), PG_ARGISNULL(i + 2), &row->buffer);
 }
 
 /* lyftron.vault_hashes(settings jsonb, hashes integer[], VARIADIC "values" "any") */

@@ -49,14 +49,7 @@ make_texts(LyfStage *stage)
 	resetStringInfo(&stage->buffer);
 	foreach(lc, stage->columns)
 	{
-		LyfStageColumn *column = lfirst(lc);
-		LyfText    *text = &stage->texts[i];
-
-		text->null = slot->tts_isnull[i];
-		text->start = stage->buffer.len;
-		if (column->form != NULL && !text->null)
-			lyf_text_form_append(column->form, slot->tts_values[i], &stage->buffer);
-		text->len = stage->buffer.len - text->start;
+		lyf_text_put(&stage->texts[i], ((LyfStageColumn *) lfirst(lc))->form, slot->tts_values[i], slot->tts_isnull[i], &stage->buffer);
 		i++;
 	}
 }

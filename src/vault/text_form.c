@@ -318,3 +318,13 @@ lyf_text_form_append(LyfTextForm *form, Datum value, StringInfo out)
 {
 	form->append(form, value, out);
 }
+
+void
+lyf_text_put(LyfText *text, LyfTextForm *form, Datum value, bool isnull, StringInfo buffer)
+{
+	text->null = isnull;
+	text->start = buffer->len;
+	if (form != NULL && !isnull)
+		lyf_text_form_append(form, value, buffer);
+	text->len = buffer->len - text->start;
+}
