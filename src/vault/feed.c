@@ -148,28 +148,11 @@ lyf_feed_row_begin(LyfFeed *feed)
 	prepare_defaults(feed);
 }
 
-static Tuplesortstate *
-begin_sort(const LyfFeed *feed)
-{
-	TupleDesc	desc = feed->row->tts_tupleDescriptor;
-	AttrNumber	attnos[] = {feed->hash_attno, feed->load_date_attno, RelationGetDescr(feed->rel)->natts + 1};
-	Oid			operators[lengthof(attnos)];
-	Oid			collations[lengthof(attnos)];
-	bool		nulls_first[lengthof(attnos)] = {0};
-
-	for (int i = 0; i < lengthof(attnos); i++)
-	{
-		operators[i] = lookup_type_cache(TupleDescAttr(desc, attnos[i] - 1)->atttypid, TYPECACHE_LT_OPR)->lt_opr;
-		collations[i] = TupleDescAttr(desc, attnos[i] - 1)->attcollation;
-	}
-	return tuplesort_begin_heap(desc, lengthof(attnos), attnos, operators, collations, nulls_first, feed->stage->sort_kb, NULL, TUPLESORT_NONE);
-}
-
 void
 lyf_feed_begin_sorted(LyfFeed *feed)
 {
 	lyf_feed_row_begin(feed);
-	feed->sort = begin_sort(feed);
+	feed->sort = lyf_sort_begin(feed);
 	feed->known = lyf_known_begin(feed);
 }
 
@@ -178,7 +161,7 @@ void
 lyf_feed_forget(LyfFeed *feed)
 {
 	if (feed->sort != NULL)
-		tuplesort_end(feed->sort);
+		lyf_sort_end(feed->sort);
 	if (feed->candidates != NULL)
 		tuplestore_end(feed->candidates);
 	if (feed->known != NULL)

@@ -45,7 +45,7 @@ take(LyfFeed *feed)
 	if (!lyf_feed_offer(feed) || is_known(feed))
 		return;
 	lyf_feed_fill(feed);
-	tuplesort_puttupleslot(feed->sort, feed->row);
+	lyf_sort_put(feed->sort);
 }
 
 static bool
@@ -71,8 +71,8 @@ end(LyfFeed *feed)
 	uint8		before[LYF_HASH_MAX];
 	bool		first = true;
 
-	tuplesort_performsort(feed->sort);
-	while (tuplesort_gettupleslot(feed->sort, true, false, row, NULL))
+	lyf_sort_perform(feed->sort);
+	while (lyf_sort_get(feed->sort, row))
 	{
 		uint8		space[LYF_HASH_MAX];
 		const uint8 *digest = lyf_feed_digest(feed, row, feed->hash_attno, space);

@@ -75,7 +75,7 @@ take(LyfFeed *feed)
 	if (!lyf_feed_offer(feed) || is_superfluous(feed))
 		return;
 	lyf_feed_fill(feed);
-	tuplesort_puttupleslot(feed->sort, feed->row);
+	lyf_sort_put(feed->sort);
 }
 
 /* what the table has of the key at hand, from the version on that is valid before the first row */
@@ -193,7 +193,7 @@ merge(Timeline *timeline)
 	uint8		key[LYF_HASH_MAX];
 	bool		first = true;
 
-	while (tuplesort_gettupleslot(feed->sort, true, false, row, NULL))
+	while (lyf_sort_get(feed->sort, row))
 	{
 		bool		isnull;
 		uint8		space[LYF_HASH_MAX];
@@ -215,7 +215,7 @@ end(LyfFeed *feed)
 {
 	Timeline	timeline = {feed};
 
-	tuplesort_performsort(feed->sort);
+	lyf_sort_perform(feed->sort);
 	timeline.size = lyf_hash_size(feed->stage->rules);
 	timeline.writer = lyf_vault_writer_begin(feed);
 	timeline.cxt = AllocSetContextCreate(feed->stage->cxt, "lyftron vault versions", ALLOCSET_SMALL_SIZES);

@@ -4,7 +4,7 @@
  *
  * A small table is read at once.  A larger one is read when so many rows have come that looking each of them up in its index
  * would take longer; until then (and where it does not fit into memory) rows go to the sort, and are looked up in its order.
- * Keys that come with the load are added: of a hub or link for as long as that finds rows that came before, of a satellite until
+ * Keys that come with the load are added: of a hub or link where that finds rows that came before, of a satellite until
  * the table is read, since what was not compared with its versions may not let others be left out.
  */
 #include "postgres.h"
@@ -68,6 +68,7 @@ struct LyfKnown
 	int64		limit;			/* entries that fit into memory */
 	int64		rows;			/* of the table, as estimated */
 	bool		complete;		/* all keys of the table are here */
+	bool		any_there;		/* some are here */
 	bool		too_large;
 	bool		adds;			/* keys that come are added */
 	int64		expected;		/* rows that came */
@@ -188,6 +189,7 @@ take_row(LyfKnown *known, TupleTableSlot *slot)
 	TimestampTz load_date;
 	int32		load_seq;
 
+	known->any_there = true;
 	if (feed->table->kind->class != LYF_VAULT_SATELLITE)
 	{
 		key->there = true;
@@ -270,11 +272,16 @@ lyf_known_is_complete(const LyfKnown *known)
 	return known->complete;
 }
 
-/* Do keys come twice often enough? */
+/* Do keys come twice often enough?  Otherwise those that came are let go of, and cost no look; not where the table's are among them. */
 static void
 judge_trial(LyfKnown *known)
 {
 	known->adds = known->added < known->expected - known->expected / TRIAL_SHARE;
+	if (!known->adds && !known->any_there)
+	{
+		MemoryContextReset(known->cxt);
+		create_table(known);
+	}
 }
 
 void
@@ -299,6 +306,8 @@ lyf_known_fetch_entry(LyfKnown *known, const uint8 *digest)
 {
 	Slot	   *slot;
 
+	if (known->count == 0)
+		return;
 	known->sought = digest;
 	slot = &known->keys->data[hash_of(known, SOUGHT) & known->keys->sizemask];
 	if (slot->status == keys_SH_IN_USE)
@@ -310,6 +319,8 @@ lyf_known_find(LyfKnown *known, const uint8 *digest)
 {
 	Slot	   *slot;
 
+	if (known->count == 0)
+		return NULL;
 	known->sought = digest;
 	slot = keys_lookup(known->keys, SOUGHT);
 	return slot == NULL ? NULL : key_of(known, slot->number);

@@ -25,7 +25,7 @@ LYF_FUNCTION_INFO_V1(lyf_load_vault);
 /* a feed has no less for its sort, however many there are */
 #define LEAST_MEMORY_KB	4096
 
-/* nor more: rows of a larger one are all over memory, and of this size it has runs of 15 GB merged at once */
+/* nor more: of this size a sort merges runs of 15 GB at once, and there is one for each part of the rows */
 #define MOST_SORT_KB	65536
 
 /* What fills one table from one source, as lyftron.vault_source has it; of sources only source and search_path are there. */

@@ -14,7 +14,6 @@
 #include "access/skey.h"
 #include "executor/tuptable.h"
 #include "utils/timestamp.h"
-#include "utils/tuplesort.h"
 #include "utils/tuplestore.h"
 
 #include "vault/vault_internal.h"
@@ -64,6 +63,7 @@ typedef struct LyfFeedColumn
 typedef struct LyfVaultWriter LyfVaultWriter;
 typedef struct LyfProbe LyfProbe;
 typedef struct LyfKnown LyfKnown;
+typedef struct LyfSort LyfSort;
 typedef struct LyfStage LyfStage;
 typedef struct LyfFeedOps LyfFeedOps;
 
@@ -104,7 +104,7 @@ typedef struct LyfFeed
 
 	/* while the source is read */
 	TupleTableSlot *row;		/* of the table, then the arrival, and the keys of driving hubs */
-	Tuplesortstate *sort;
+	LyfSort    *sort;
 	Tuplestorestate *candidates;	/* of the kinds that a statement loads */
 	LyfKnown   *known;
 
@@ -192,6 +192,14 @@ extern const LyfFeedOps lyf_feed_satellite; /* in feed_satellite.c: standard sat
 extern const LyfFeedOps lyf_feed_statement; /* in feed_statement.c: what a statement over all candidates loads */
 extern char *lyf_effectivity_sql(const LyfFeed *feed);	/* in feed_effectivity.c */
 extern char *lyf_reference_sql(const LyfFeed *feed);	/* in feed_reference.c */
+
+/* in sort.c: rows of a feed by hash key, load date and arrival; few stay in memory, more are in a temporary file */
+
+extern LyfSort *lyf_sort_begin(const LyfFeed *feed);
+extern void lyf_sort_put(LyfSort *sort);	/* feed->row, whose hash key is the stage row's; it is copied */
+extern void lyf_sort_perform(LyfSort *sort);	/* all have come */
+extern bool lyf_sort_get(LyfSort *sort, TupleTableSlot *row);	/* into a slot of minimal tuples, valid until the next call; false: no more */
+extern void lyf_sort_end(LyfSort *sort);
 
 /* in known.c: hash keys that a table has, with the latest version of satellites */
 

@@ -121,6 +121,21 @@ is(sql(qq{SET ROLE narrow; $parallel;
 	SELECT lyftron.create_satellite('narrow', 'sat_thing', 'hub_thing', 'stage', '{id}', '{name}', load_date => 'at');
 	SELECT inserted FROM lyftron.load_vault('narrow') WHERE table_name = 'hub_thing'}) =~ s/\s//gr, $keys + 1, 'rights on columns are enough');
 
+# rows of more than a page, more of them than a sort has room for, and half of them of one key: as where there is room
+for my $way (qw(roomy narrowed))
+{
+	my $source = q{SELECT CASE WHEN n % 2 = 0 THEN 1 ELSE n % 40 END AS id, repeat(md5(n::text), 500) AS note, timestamptz '2026-01-01' + (n * 7 % 800) * interval '1 hour' AS at FROM generate_series(1, 800) n};
+	sql(qq{SELECT lyftron.create_vault('$way', '$way');
+		SELECT lyftron.create_hub('$way', 'hub_thing', \$\$$source\$\$, '{id}', load_date => 'at', record_source => \$\$'large'\$\$);
+		SELECT lyftron.create_satellite('$way', 'sat_thing', 'hub_thing', \$\$$source\$\$, '{id}', '{note}', load_date => 'at', record_source => \$\$'large'\$\$)});
+	my $settings = $way eq 'narrowed' ? $settings{index} : settings($way);
+	my ($code, $out, $err) = $node->psql('postgres', "$settings; SET temp_file_limit = '4MB'; SELECT * FROM lyftron.load_vault('$way')");
+	$way eq 'narrowed' ? like($err, qr/temporary file size exceeds/, 'large rows go to files') : is($err, '', 'or stay in memory');
+	sql("$settings; SELECT * FROM lyftron.load_vault('$way')");
+}
+is(sql('SELECT count(*) FROM narrowed.sat_thing WHERE length(note) = 16000'), '800', 'large rows are all there');
+is(sql('SELECT count(*) FROM narrowed.sat_thing n JOIN roomy.sat_thing r USING (thing_hk, load_date, load_seq, hash_diff, note)'), sql('SELECT count(*) FROM roomy.sat_thing WHERE note IS NOT NULL'), 'and those of a load that has room');
+
 # cancelled, or out of room: nothing of it is there, and the next load does it
 make_vault('broken', '{}');
 my ($code, $out, $err) = $node->psql('postgres', q{SET statement_timeout = 5; SELECT * FROM lyftron.load_vault('broken')});
