@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node add_connector start_server start_flights_api api_post api_log free_port
-  watched flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf driven_by_pg_cron drive_by_pg_cron work_by_pg_cron keep_for_runs driven_sql);
+  watched has_auto_explain flights_data connect_flights background_query wait_until memory_kb has_pg_cron pg_cron_conf driven_by_pg_cron drive_by_pg_cron work_by_pg_cron keep_for_runs driven_sql);
 
 my @children;
 
@@ -169,6 +169,9 @@ sub free_port
 # Is the server slowed down and made larger, by Valgrind or the sanitizers?  Then by what: bounds on time and memory
 # mean nothing.
 sub watched { return $ENV{LYFTRON_WATCHED} // ''; }
+
+# Has this PostgreSQL the module?  Some come without contrib.
+sub has_auto_explain { return scalar grep { -e "$_/auto_explain.so" } split /\n/, `pg_config --pkglibdir`; }
 
 # Run test/server/NAME (Python or bash) with a port; returns the port when it says "ready".
 sub start_server

@@ -35,7 +35,7 @@ my @patterns = map { my $text = $_; quotemeta($text), map { quotemeta substr(enc
 	int(4 * (length($text) + $_) / 3) - ($_ ? $_ + 1 : 0)) } 0 .. 2 } @traces;
 my $trace = join '|', @patterns;
 
-my $auto_explain = grep { -e "$_/auto_explain.so" } split /\n/, `pg_config --pkglibdir`;
+my $auto_explain = has_auto_explain();
 my $node = new_node('main', q{
 	lyftron.allowed_hosts = '*, 127.0.0.1, ::1'
 	log_statement = 'all'
